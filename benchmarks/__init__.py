@@ -1,0 +1,1 @@
+"""Benchmarks; one module a question. `python -m benchmarks [NAME …]` runs them."""

@@ -1,0 +1,103 @@
+"""Contract-aware tracing for numeric kernels and LLM inference.
+
+What ought to hold of a kernel is written once, in a YAML contract; tracepact checks it while the
+program runs.
+
+    import tracepact as tp
+
+    layer = tp.ContractTracingLayer(tp.ContractRegistry.builtin())
+    site = layer.site("softmax-kernel-v1", "softmax")
+    with site(x=x) as span:
+        span.record(ret=softmax(x))
+"""
+
+from tracepact import exporters
+from tracepact.contracts import Contract, ContractRegistry, Equation, Postcondition, Problem
+from tracepact.core import TensorStats
+from tracepact.engines.attach import trace
+from tracepact.errors import (
+    ConfigError,
+    ContractViolation,
+    MissingExtraError,
+    ModelFileError,
+    TracepactError,
+)
+from tracepact.model import ForwardTraces, KvCacheRecord, ModelTracer, TraceConfig
+from tracepact.predicate import (
+    Formula,
+    Predicate,
+    PredicateError,
+    parse_formula,
+    parse_predicate,
+)
+from tracepact.profiling import (
+    BrickLayer,
+    BrickProfiler,
+    ByteBudget,
+    ComputeBrick,
+    HardwareCapability,
+    SyncMode,
+    TokenBudget,
+)
+from tracepact.tracing import (
+    Always,
+    Context,
+    ContractTracingLayer,
+    EveryNth,
+    Mode,
+    Policy,
+    Site,
+    Span,
+    TimeBudget,
+    Violation,
+    current_span,
+)
+from tracepact.types import BrickCategory, BrickId
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Always",
+    "BrickCategory",
+    "BrickId",
+    "BrickLayer",
+    "BrickProfiler",
+    "ByteBudget",
+    "ComputeBrick",
+    "ConfigError",
+    "Context",
+    "Contract",
+    "ContractRegistry",
+    "ContractTracingLayer",
+    "ContractViolation",
+    "Equation",
+    "EveryNth",
+    "Formula",
+    "ForwardTraces",
+    "HardwareCapability",
+    "KvCacheRecord",
+    "MissingExtraError",
+    "Mode",
+    "ModelFileError",
+    "ModelTracer",
+    "Policy",
+    "Postcondition",
+    "Predicate",
+    "PredicateError",
+    "Problem",
+    "Site",
+    "Span",
+    "SyncMode",
+    "TensorStats",
+    "TimeBudget",
+    "TokenBudget",
+    "TraceConfig",
+    "TracepactError",
+    "Violation",
+    "__version__",
+    "current_span",
+    "exporters",
+    "parse_formula",
+    "parse_predicate",
+    "trace",
+]

@@ -1,0 +1,110 @@
+"""`tracepact doctor`: what this installation and this machine can do."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from dataclasses import asdict
+from typing import Annotated, Any, Final
+
+import typer
+
+from tracepact.cli.options import (
+    ContractsOption,
+    Format,
+    FormatOption,
+    open_registry,
+    print_json,
+)
+
+NAME: Final = "doctor"
+HELP: Final = """Show what runs here and why: core, contracts, hardware, optional libraries.
+
+Bandwidth, peak and launch overhead are measured once and kept; --refresh measures them again. All
+budgets rest on them.
+
+Exit code 0: all well. 1: a contract has problems. 2: bad call.
+"""
+
+_EXTRAS: Final = {
+    "gguf": "engine",
+    "tokenizers": "engine",
+    "jinja2": "engine",
+    "psutil": "hardware",
+    "cpuinfo": "hardware",
+    "threadpoolctl": "hardware",
+    "pynvml": "gpu",
+}
+
+
+def main(
+    refresh: Annotated[bool, typer.Option("--refresh", help="Measure the hardware again.")] = False,
+    contracts: ContractsOption = None,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Look, print."""
+    report = _examine(refresh, contracts)
+    if format_ is Format.JSON:
+        print_json(report)
+    else:
+        _print(report)
+    if report["contracts"]["problems"]:
+        raise typer.Exit(1)
+
+
+def _examine(refresh: bool, contracts: Any) -> dict[str, Any]:
+    import numpy as np
+
+    from tracepact.config import cache_dir
+    from tracepact.core import selected_core
+    from tracepact.profiling import HardwareCapability
+
+    registry = open_registry(contracts)
+    core = selected_core()
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "core": {"name": core.name, "reason": core.reason},
+        "contracts": {
+            "count": len(registry.contracts),
+            "equations": sum(len(c.equations) for c in registry.contracts.values()),
+            "problems": [str(problem) for problem in registry.problems],
+        },
+        "hardware": asdict(HardwareCapability.detect(refresh=refresh)),
+        "cache": str(cache_dir()),
+        "extras": {
+            name: (
+                "installed"
+                if importlib.util.find_spec(name)
+                else f"missing: pip install 'tracepact[{extra}]'"
+            )
+            for name, extra in _EXTRAS.items()
+        },
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for title, section in report.items():
+        if not isinstance(section, dict):
+            console.print(Text.assemble((f"{title} ", "bold"), str(section)))
+            continue
+        console.print(Text(title, "bold"))
+        for name, value in section.items():
+            for number, line in enumerate(_lines(value)):
+                heading = "" if number else name
+                # Wrapping would break paths that people copy.
+                console.print(Text(f"  {heading:<22} {line}"), soft_wrap=True)
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, float):
+        return [f"{value:.4g}"]
+    if isinstance(value, tuple):
+        return [", ".join(map(str, value)) or "none"]
+    if isinstance(value, list):
+        return [line for item in value for line in str(item).splitlines()] or ["none"]
+    return [str(value)]

@@ -1,0 +1,34 @@
+"""Measuring: arrays of any library become statistics.
+
+The Python core defines what every statistic means. `select` picks the core that serves.
+"""
+
+from tracepact.core.arrays import as_array, is_scalar
+from tracepact.core.compare import ErrorStats, compare
+from tracepact.core.python import (
+    CHUNK_ELEMENTS,
+    chunks,
+    measure,
+    row_reduce,
+    row_sum_error,
+)
+from tracepact.core.select import CoreChoice, selected_core
+from tracepact.core.stats import Stat, TensorStats
+from tracepact.core.tolerance import scaled_tolerance
+
+__all__ = [
+    "CHUNK_ELEMENTS",
+    "CoreChoice",
+    "ErrorStats",
+    "Stat",
+    "TensorStats",
+    "as_array",
+    "chunks",
+    "compare",
+    "is_scalar",
+    "measure",
+    "row_reduce",
+    "row_sum_error",
+    "scaled_tolerance",
+    "selected_core",
+]

@@ -1,0 +1,63 @@
+"""MLT-04: how far quantised tensors are from their reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from tracepact.core import ErrorStats
+from tracepact.types import Array
+
+TRACE: Final = "MLT-04"
+EQUATION: Final = ("quantization-ordering-v1", "quantization_error")
+
+_NORMAL_ERROR: Final = MappingProxyType(
+    {
+        "F32": 1e-7,
+        "F16": 3e-4,
+        "BF16": 2e-3,
+        "Q8_0": 0.0054,
+        "Q6_K": 0.018,
+        "Q5_1": 0.038,
+        "Q5_K": 0.036,
+        "Q5_0": 0.043,
+        "Q4_K": 0.071,
+        "Q4_1": 0.078,
+        "Q4_0": 0.086,
+    }
+)
+"""Relative Frobenius error of each type on N(0, 1), as in the contract's invariants."""
+
+_HEAVY_TAILS: Final = 1.6
+"""Real weights have heavier tails than N(0, 1): blocks with an outlier lose precision elsewhere."""
+
+_UNKNOWN_TYPE: Final = 0.14
+"""Relative error at a cosine of 0.99: what the contract allows any type."""
+
+_BLOCK: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisationRecord:
+    """One tensor (or the output of one matmul) against its reference."""
+
+    tensor: str
+    quant_type: str
+    layer: int | None
+    brick: str | None
+    error: ErrorStats
+
+
+def error_threshold(quant_type: str) -> float:
+    """Largest relative error (Frobenius) that storing weights in this GGML type explains."""
+    normal = _NORMAL_ERROR.get(quant_type)
+    return _UNKNOWN_TYPE if normal is None else normal * _HEAVY_TAILS
+
+
+def block_maximum(reference: Array, index: int) -> float:
+    """Largest |element| of the block of 32 that holds a flat index."""
+    start = index // _BLOCK * _BLOCK
+    return float(np.abs(reference.reshape(-1)[start : start + _BLOCK]).max())

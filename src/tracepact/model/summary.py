@@ -1,0 +1,138 @@
+"""Figures over all forward passes: what a run shows for each trace."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from tracepact.model import activations, attention, kv_cache, logits, quantisation
+from tracepact.model.activations import residual_ratio
+from tracepact.model.forward import ForwardTraces
+
+
+@dataclass(slots=True)
+class Worst:
+    """The worst value of a figure so far and where it was; -Inf before the first."""
+
+    value: float = -math.inf
+    layer: int | None = None
+    where: str = ""
+
+    def offer(self, value: float, layer: int | None, where: str = "") -> None:
+        """Keep this value if it is worse; NaN is worst of all."""
+        if value > self.value or (math.isnan(value) and not math.isnan(self.value)):
+            self.value, self.layer, self.where = value, layer, where
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """One trace in the run's table.
+
+    Attributes:
+        trace: `MLT-01` … `MLT-05`.
+        title: What it follows.
+        contract: Contract and equation that it is checked against.
+        records: How many were taken.
+        checks: How many conditions were tested.
+        violations: How many did not hold.
+        figure: What `worst` is, with its unit.
+        worst: Worst value; -Inf if nothing was recorded.
+        layer: Where that was.
+        where: Point, tensor or brick of it.
+    """
+
+    trace: str
+    title: str
+    contract: str
+    records: int
+    checks: int
+    violations: int
+    figure: str
+    worst: float
+    layer: int | None
+    where: str
+
+
+class RunSummary:
+    """Adds up the traces of forward passes; memory does not grow with their number."""
+
+    def __init__(self) -> None:
+        self.forwards = 0
+        self.checks: Counter[str | None] = Counter()
+        self.violations: Counter[str | None] = Counter()
+        self.records: Counter[str] = Counter()
+        self.nonfinite_activations = 0
+        self.worst = {trace: Worst() for trace, *_ in _TRACES}
+        self.residual_ratio = Worst()
+        self.deciding_layers: Counter[int] = Counter()
+
+    def count(self, trace: str | None, conditions: int) -> None:
+        """Count conditions that were tested for a trace; None is bricks."""
+        self.checks[trace] += conditions
+
+    def add(self, traces: ForwardTraces) -> None:
+        """Take in one forward pass."""
+        self.forwards += 1
+        for violation in traces.violations:
+            self.violations[violation.trace] += violation.verdict == "failed"
+        self._add_activations(traces)
+        for row in traces.attention:
+            self.records[attention.TRACE] += 1
+            self.worst[attention.TRACE].offer(row.row_sum_error, row.layer, "AttentionSoftmax")
+        if traces.logits is not None:
+            self.records[logits.TRACE] += 1
+            deciding = traces.logits.deciding_layer
+            self.worst[logits.TRACE].offer(traces.logits.bound_utilization, deciding, "LmHead")
+            if deciding is not None:
+                self.deciding_layers[deciding] += 1
+        for record in traces.quantisation:
+            self.records[quantisation.TRACE] += 1
+            self.worst[quantisation.TRACE].offer(
+                record.error.relative_error, record.layer, record.tensor
+            )
+        if traces.kv_cache is not None:
+            self.records[kv_cache.TRACE] += 1
+            self.worst[kv_cache.TRACE].offer(traces.kv_cache.utilization, None, "cache")
+
+    def _add_activations(self, traces: ForwardTraces) -> None:
+        layers: set[int] = set()
+        for record in traces.activations:
+            stats = record.stats
+            self.records[activations.TRACE] += 1
+            self.nonfinite_activations += stats.nonfinite_count
+            largest = math.nan if stats.nonfinite_count else max(-stats.min, stats.max)
+            self.worst[activations.TRACE].offer(largest, record.layer, record.point)
+            if record.layer is not None:
+                layers.add(record.layer)
+        for layer in sorted(layers):
+            ratio = residual_ratio(traces.activations, layer)
+            if not math.isnan(ratio):
+                self.residual_ratio.offer(ratio, layer)
+
+    def rows(self) -> list[TraceRow]:
+        """The five traces, in order."""
+        return [
+            TraceRow(
+                trace=trace,
+                title=title,
+                contract="/".join(equation),
+                records=self.records[trace],
+                checks=self.checks[trace],
+                violations=self.violations[trace],
+                figure=figure,
+                worst=self.worst[trace].value,
+                layer=self.worst[trace].layer,
+                where=self.worst[trace].where,
+            )
+            for trace, title, equation, figure in _TRACES
+        ]
+
+
+_TRACES = (
+    (activations.TRACE, "activations", activations.EQUATION, "largest |value|"),
+    (attention.TRACE, "attention", attention.EQUATION, "row-sum error"),
+    (logits.TRACE, "logits", logits.EQUATION, "|logit| / bound"),
+    (quantisation.TRACE, "quantisation", quantisation.EQUATION, "relative error"),
+    (kv_cache.TRACE, "KV cache", kv_cache.EQUATION, "utilisation"),
+)

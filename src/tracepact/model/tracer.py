@@ -1,0 +1,332 @@
+"""The model tracer: five traces of every forward pass, each checked against its contract."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from tracepact.contracts import ContractRegistry
+from tracepact.core import ErrorStats, Stat, TensorStats, compare
+from tracepact.model import activations, attention, kv_cache, logits, quantisation
+from tracepact.model.activations import ActivationRecord
+from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS, KV_CACHE_WRITE
+from tracepact.model.config import TraceConfig
+from tracepact.model.forward import ForwardTraces
+from tracepact.model.kv_cache import KvCacheRecord
+from tracepact.model.quantisation import QuantisationRecord
+from tracepact.model.summary import RunSummary
+from tracepact.tracing import Context, ContractTracingLayer, Site
+from tracepact.types import Array, BrickId
+from tracepact.violation import Violation
+
+_FULL = {"ret": Stat.FULL}
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _guarded(
+    record: Callable[Concatenate[ModelTracer, _P], _T],
+) -> Callable[Concatenate[ModelTracer, _P], _T | None]:
+    """A fault in a trace is counted and logged by the layer; the model never sees it."""
+
+    @functools.wraps(record)
+    def guarded(self: ModelTracer, /, *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
+        try:
+            return record(self, *args, **kwargs)
+        except Exception as error:
+            self.layer.fault(record.__name__, error)
+            return None
+
+    return guarded
+
+
+class ModelTracer:
+    """Records and checks forward passes; engines call it, or you do by hand.
+
+    Call `begin_forward`, any `record_*`, then `end_forward`. Every check runs at once, while its
+    tensors are there; violations are reported when the pass ends, in order of execution.
+
+    Args:
+        layer: Checks and reports; without one, the shipped contracts are checked and nothing is
+            exported.
+        config: Which traces to take; `TraceConfig.full()` by default.
+
+    Attributes:
+        last: Traces of the forward pass that ended last, or is under way.
+        summary: Figures over all passes.
+    """
+
+    def __init__(
+        self, layer: ContractTracingLayer | None = None, config: TraceConfig | None = None
+    ) -> None:
+        self.layer = layer or ContractTracingLayer(ContractRegistry.builtin(), exporters=[])
+        self.config = config or TraceConfig.full()
+        self.last = ForwardTraces(0)
+        self.summary = RunSummary()
+        self._sites: dict[tuple[str, str, bool], Site] = {}
+        self._kept: list[tuple[tuple[str, str], dict[str, Any], Context]] = []
+        self._hidden: list[Array] = []
+        self._layer_output: tuple[Array, TensorStats] | None = None
+        self._is_sampled = True
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this forward pass is looked at, by configuration, policy and sampling."""
+        return self._is_sampled
+
+    def begin_forward(self, position: int) -> None:
+        """Start a pass whose first token is at `position`; drops what a broken pass left."""
+        self._is_sampled = not self.config.is_off and self.layer.admits()
+        self.last = ForwardTraces(position)
+        self._kept.clear()
+        self._hidden.clear()
+        self._layer_output = None
+
+    def end_forward(self) -> ForwardTraces:
+        """Report what was found and return the traces.
+
+        Raises:
+            ContractViolation: Something does not hold and the policy is `raise`.
+        """
+        self.summary.add(self.last)
+        if self.last.violations:
+            self.layer.report(self.last.violations)
+        return self.last
+
+    def end_forward_with_contracts(self, registry: ContractRegistry) -> ForwardTraces:
+        """`end_forward`, checking what was recorded against the contracts of `registry` as well.
+
+        Only statistics of the pass are left by now, so a condition that needs elements is reported
+        as unbound. With the layer's own registry this is `end_forward`.
+        """
+        if registry is not self.layer.registry:
+            other = ContractTracingLayer(registry, exporters=[], policy=self.layer.policy)
+            for (contract, equation), fields, context in self._kept:
+                if registry.postconditions(contract, equation) is not None:
+                    site = other.site(contract, equation)
+                    self.last.violations += site.examine(fields, context)
+        return self.end_forward()
+
+    # -- producers ---------------------------------------------------------------------------
+
+    @_guarded
+    def record_brick(
+        self, brick: str, layer: int | None, fields: Mapping[str, Any]
+    ) -> TensorStats | None:
+        """Check one brick: its inputs by name, and its result as `ret`.
+
+        The result joins the trace that belongs to the brick: MLT-01 for norms and the two updates
+        of the residual stream, MLT-02 for the softmax.
+
+        Returns:
+            What was measured of the result, if anything.
+        """
+        if not self._is_sampled:
+            return None
+        if brick == BrickId.AttentionSoftmax:
+            self.record_attention(layer or 0, fields["ret"])
+            return None
+        point = ACTIVATION_POINTS.get(BrickId(brick)) if brick in BrickId.__members__ else None
+        stats: TensorStats | None = None
+        found: list[Violation] = []
+        if self.config.bricks and brick in BRICK_EQUATIONS:
+            context = self._context(layer, brick, None)
+            also = _FULL if point else None
+            found, statistics = self._examine(BRICK_EQUATIONS[brick], fields, context, also)
+            stats = statistics.get("ret")
+        if point is not None and self.config.activations:
+            # First, so that a value that is not finite is named by its trace, then by its kernel.
+            self.record_activation(layer, point, fields["ret"], brick=brick, stats=stats)
+        self.last.violations += found
+        return stats
+
+    @_guarded
+    def record_activation(
+        self,
+        layer: int | None,
+        point: str,
+        value: Array,
+        *,
+        brick: str | None = None,
+        stats: TensorStats | None = None,
+    ) -> None:
+        """MLT-01: one point of one layer.
+
+        Args:
+            layer: Index, or None outside the stack.
+            point: `input`, `post-norm`, `post-attention`, `post-ffn` or `output`.
+            value: Any shape; the last row is kept for MLT-03 where the point is `output`.
+            brick: What computed it.
+            stats: Full statistics, where somebody measured them already.
+        """
+        if not self._is_sampled:
+            return
+        if point == "output" and self.config.logits and value.ndim:
+            self._hidden.append(value.reshape(-1, value.shape[-1])[-1])
+        if not self.config.activations:
+            return
+        if point == "input" and self._layer_output and self._layer_output[0] is value:
+            stats = self._layer_output[1]  # the layer before has been checked
+        else:
+            context = self._context(layer, brick, activations.TRACE)
+            found: list[Violation] = []
+            if stats is None or stats.nonfinite_count:
+                found, measured = self._examine(
+                    activations.EQUATION, {"ret": value}, context, _FULL
+                )
+                stats = measured.get("ret", stats)
+            else:
+                found, _ = self._examine(activations.EQUATION, {"ret": stats}, context, _FULL)
+            self.last.violations += found
+        if stats is None:
+            return
+        if point == "output":
+            self._layer_output = (value, stats)
+        self.last.activations.append(ActivationRecord(layer, point, stats))
+
+    @_guarded
+    def record_attention(
+        self, layer: int, weights: Array, *, brick: str = BrickId.AttentionSoftmax
+    ) -> None:
+        """MLT-02: weights [heads, queries, keys] after the softmax; masked entries are 0.
+
+        Hand in only rows that count: no padding, no row that is masked as a whole.
+        """
+        if not (self._is_sampled and self.config.attention):
+            return
+        context = self._context(layer, brick, attention.TRACE)
+        found, statistics = self._examine(attention.EQUATION, {"ret": weights}, context)
+        self.last.violations += found
+        sums = statistics.get("row_sums(ret)", TensorStats.of_scalar(1.0))
+        error = max(abs(sums.lowest - 1.0), abs(sums.highest - 1.0))
+        self.last.attention.append(attention.describe(layer, weights, error, self.config.top_k))
+
+    @_guarded
+    def record_logits(
+        self,
+        values: Array,
+        *,
+        bound: Array | None = None,
+        lens: logits.Lens | None = None,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+    ) -> None:
+        """MLT-03: logits of the newest token.
+
+        Args:
+            values: [vocabulary].
+            bound: [vocabulary], ‖row of the output matrix‖ · ‖final hidden state‖; without it the
+                magnitude is not checked.
+            lens: Turns hidden states into logits, to follow the winners through the layers.
+            temperature: Of the sampler.
+            top_p: Of the sampler.
+        """
+        if not (self._is_sampled and self.config.logits):
+            return
+        if bound is not None:
+            context = self._context(None, BrickId.LmHead, logits.TRACE)
+            found, _ = self._examine(logits.EQUATION, {"logits": values, "bound": bound}, context)
+            self.last.violations += found
+        self.last.logits = logits.describe(
+            values,
+            bound=bound,
+            hidden=self._hidden,
+            lens=lens,
+            top_k=self.config.top_k,
+            full_ranks=self.config.full_ranks,
+            temperature=temperature,
+            top_p=top_p,
+        )
+
+    @_guarded
+    def record_quantisation(
+        self,
+        tensor: str,
+        quant_type: str,
+        reference: Array,
+        value: Array,
+        *,
+        threshold: float,
+        layer: int | None = None,
+        brick: str | None = None,
+    ) -> ErrorStats | None:
+        """MLT-04: a quantised tensor, or the output of a quantised matmul, and its reference.
+
+        Args:
+            tensor: Name of the tensor.
+            quant_type: Name of its storage type, as in `Q4_1`.
+            reference: What it ought to be; same shape.
+            value: What it is.
+            threshold: Largest relative error (Frobenius) that its type explains.
+            layer: Index of the layer.
+            brick: What uses it.
+        """
+        if not (self._is_sampled and self.config.quantisation):
+            return None
+        error = compare(reference, value)
+        fields = {
+            "cosine": error.cosine,
+            "relative_error": error.relative_error,
+            "threshold": threshold,
+            "max_abs_error": error.max_abs_error,
+            "block_max": quantisation.block_maximum(reference, error.worst_index),
+        }
+        context = self._context(layer, brick, quantisation.TRACE)
+        found, _ = self._examine(quantisation.EQUATION, fields, context)
+        self.last.violations += found
+        self.last.quantisation.append(QuantisationRecord(tensor, quant_type, layer, brick, error))
+        return error
+
+    @_guarded
+    def record_kv_cache(
+        self, record: KvCacheRecord, *, nonfinite: Array, guard_writes: Array
+    ) -> None:
+        """MLT-05: the cache after a pass.
+
+        Args:
+            record: Its figures.
+            nonfinite: [layers] NaN and Inf among what this pass wrote.
+            guard_writes: [layers] elements written past the capacity.
+        """
+        if not (self._is_sampled and self.config.kv_cache):
+            return
+        fields = {
+            "used": record.used,
+            "capacity": record.capacity,
+            "nonfinite": nonfinite,
+            "guard_writes": guard_writes,
+        }
+        context = self._context(None, KV_CACHE_WRITE, kv_cache.TRACE)
+        found, _ = self._examine(kv_cache.EQUATION, fields, context)
+        # The per-layer fields tell which layer it was: the first offending index.
+        self.last.violations += [replace(v, layer=v.index[0]) if v.index else v for v in found]
+        self.last.kv_cache = record
+
+    # -- checking ----------------------------------------------------------------------------
+
+    def _context(self, layer: int | None, brick: str | None, trace: str | None) -> Context:
+        return Context(layer, brick, trace, self.last.position)
+
+    def _examine(
+        self,
+        equation: tuple[str, str],
+        fields: Mapping[str, Any],
+        context: Context,
+        also: Mapping[str, Stat] | None = None,
+    ) -> tuple[list[Violation], dict[str, TensorStats]]:
+        site = self._site(equation, also)
+        statistics: dict[str, TensorStats] = {}
+        found = site.examine(fields, context, statistics)
+        self.summary.count(context.trace, len(site.conditions))
+        kept = {n: statistics.get(n, v) for n, v in fields.items() if n in site.plan.fields}
+        self._kept.append((equation, kept, context))
+        return found, statistics
+
+    def _site(self, equation: tuple[str, str], also: Mapping[str, Stat] | None) -> Site:
+        key = (*equation, bool(also))
+        site = self._sites.get(key)
+        if site is None:
+            site = self._sites[key] = self.layer.site_if_known(*equation, also=also)
+        return site

@@ -1,0 +1,170 @@
+"""A run's report on a terminal, readable at 80 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tracepact.model.summary import TraceRow
+from tracepact.report.run_report import RunReport
+from tracepact.violation import Violation
+
+_MAX_FOLLOWING: Final = 8
+_LEFT: Final = frozenset({"brick", "trace", "tensor", "type", "contract", "worst"})
+
+
+def print_run(report: RunReport, console: Console) -> None:
+    """Print speed, bricks, traces and violations."""
+    console.print(_speed(report))
+    console.print(_bricks(report))
+    console.print(_traces(report))
+    if report.compared:
+        console.print(_compared(report))
+    if report.fault_planted:
+        console.print(Text.assemble(("\nplanted  ", "bold yellow"), report.fault_planted))
+    _print_violations(report, console)
+    console.print(_verdict(report))
+
+
+def _speed(report: RunReport) -> Text:
+    share = report.gb_per_s / report.bandwidth_gb_per_s
+    return Text.assemble(
+        ("\n\n" + report.model, "bold"),
+        f"\n{report.architecture}, {report.weight_bytes / 1e6:.0f} MB of weights loaded in "
+        f"{report.load_s:.1f} s, engine {report.engine}\n"
+        f"{len(report.token_ids)} tokens (stopped: {report.stop_reason}) at "
+        f"{report.tokens_per_s:.1f} tokens/s; tracing took {report.overhead_ratio:.0%} of the "
+        f"model's own time\n"
+        f"decode moved {report.gb_per_s:.1f} GB/s, {share:.0%} of the "
+        f"{report.bandwidth_gb_per_s:.1f} GB/s that this machine was measured to reach\n",
+    )
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in _LEFT else "right")
+    return table
+
+
+def _bricks(report: RunReport) -> Table:
+    columns = ("brick", "calls", "µs/token", "share", "median µs", "budget µs", "used")
+    table = _table(f"Bricks ({report.phase.phase})", *columns)
+    for brick in report.bricks:
+        table.add_row(
+            brick.brick,
+            str(brick.calls),
+            _number(brick.us_per_token),
+            _percent(brick.share, 1),
+            _number(brick.median_us),
+            _number(brick.budget_us),
+            _percent(brick.utilization),
+        )
+    table.caption = f"bricks cover {_percent(report.phase.coverage, 1)} of wall time"
+    table.caption_justify = "left"
+    return table
+
+
+def _traces(report: RunReport) -> Table:
+    table = _table("\nTraces", "trace", "records", "checks", "violations", "worst")
+    for row in report.traces:
+        table.add_row(
+            f"{row.trace} {row.title}",
+            str(row.records),
+            str(row.checks),
+            Text(str(row.violations), style="bold red" if row.violations else ""),
+            _worst(row),
+        )
+    return table
+
+
+def _worst(row: TraceRow) -> str:
+    if row.worst == -math.inf:
+        return "nothing recorded"
+    place = [row.where] if row.where else []
+    place += [f"layer {row.layer}"] if row.layer is not None else []
+    return f"{row.figure} {row.worst:.3g}" + (f" ({', '.join(place)})" if place else "")
+
+
+def _compared(report: RunReport) -> Table:
+    columns = ("tensor", "type", "MSE", "max error", "cosine", "SNR dB")
+    table = _table("\nTensors against the reference, worst first", *columns)
+    for record in sorted(report.compared, key=lambda record: record.error.snr_db):
+        error = record.error
+        table.add_row(
+            record.tensor,
+            record.quant_type,
+            f"{error.mse:.3g}",
+            f"{error.max_abs_error:.3g}",
+            f"{error.cosine:.6f}",
+            f"{error.snr_db:.1f}",
+        )
+    return table
+
+
+def _print_violations(report: RunReport, console: Console) -> None:
+    """The first one in full, for that is where a fault began; what followed from it in short."""
+    groups: list[tuple[str, Sequence[Violation]]] = [
+        ("first violation", report.numeric_violations),
+        ("first timing violation", report.timing_violations),
+        ("not checked", report.unchecked),
+    ]
+    for title, violations in groups:
+        if violations:
+            console.print(_in_full(title, violations[0]))
+            _print_following(violations[1:], console)
+    if report.suppressed:
+        console.print(f"  ({report.suppressed} repeats were only counted)")
+    for place, count in report.faults.items():
+        console.print(Text(f"\nfault inside tracepact, {count} times: {place}", "bold yellow"))
+
+
+def _in_full(title: str, violation: Violation) -> Text:
+    return Text.assemble(
+        (f"\n{title}  ", "bold red"),
+        (_place(violation), "bold"),
+        f"\n  {violation.contract}/{violation.equation}: {violation.obligation}"
+        f"\n  {violation.explanation}",
+        (f"\n  {violation.source}", "dim"),
+    )
+
+
+def _print_following(violations: Sequence[Violation], console: Console) -> None:
+    places = groupby(violations, key=lambda v: (_place(v), f"{v.contract}/{v.equation}"))
+    lines = [f"  then {place}: {equation}" for (place, equation), _ in places]
+    for line in lines[:_MAX_FOLLOWING]:
+        console.print(Text(line, style="dim"), soft_wrap=True)
+    if len(lines) > _MAX_FOLLOWING:
+        console.print(Text(f"  … {len(violations)} in all after the first", style="dim"))
+
+
+def _place(violation: Violation) -> str:
+    parts = [f"layer {violation.layer}"] if violation.layer is not None else []
+    parts += [part for part in (violation.brick, violation.trace) if part]
+    parts += [f"step {violation.step}"] if violation.step is not None else []
+    return ", ".join(parts) or "whole run"
+
+
+def _verdict(report: RunReport) -> Text:
+    numeric, timing = len(report.numeric_violations), len(report.timing_violations)
+    return Text.assemble(
+        f"\n{report.checks} checks: ",
+        (
+            f"{numeric} numeric violations, {timing} timing violations",
+            "bold red" if numeric or timing else "bold green",
+        ),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}" if value < 1000 else f"{value:.0f}"
+
+
+def _percent(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None else f"{value:.{digits}%}"

@@ -1,0 +1,182 @@
+"""The main job: load a model, let it write under contracts, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracepact.contracts import ContractRegistry
+from tracepact.engines.reference.chat import ChatTemplate
+from tracepact.engines.reference.generate import Generation, generate
+from tracepact.engines.reference.model import ReferenceModel
+from tracepact.engines.reference.reference_file import compare_with_reference
+from tracepact.engines.reference.sampling import Sampler
+from tracepact.engines.reference.tokenizer import Tokenizer
+from tracepact.engines.reference.tracing import TracingProbe
+from tracepact.engines.reference.weights import Progress
+from tracepact.exporters import Exporter, MemoryExporter
+from tracepact.faults import FaultSpec
+from tracepact.faults.injector import FaultInjector
+from tracepact.model import ModelTracer, TraceConfig
+from tracepact.profiling import (
+    BrickProfiler,
+    HardwareCapability,
+    Roofline,
+    check_profile,
+    profile_report,
+)
+from tracepact.report.run_report import RunReport
+from tracepact.tracing import ContractTracingLayer, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What to run and how.
+
+    Attributes:
+        model: A GGUF file.
+        prompt: What to continue.
+        max_tokens: Tokens to write at most.
+        temperature: 0 is greedy.
+        top_k: 0 means all.
+        top_p: 1 means all.
+        seed: Makes sampling and faults repeatable.
+        chat: Put the prompt through the model's chat template, if it has one.
+        ignore_stop: Go on past the model's end-of-text token.
+        context_length: Positions of the KV cache; the model's own by default.
+        reference: A file with the same tensors in a finer type, to compare with.
+        inject: A fault to plant, `KIND[@LAYER[.BRICK]]`.
+        config: Traces to take.
+    """
+
+    model: Path
+    prompt: str
+    max_tokens: int = 128
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int | None = None
+    chat: bool = True
+    ignore_stop: bool = False
+    context_length: int | None = None
+    reference: Path | None = None
+    inject: str | None = None
+    config: TraceConfig
+
+
+def run(
+    options: RunOptions,
+    registry: ContractRegistry,
+    policy: Policy,
+    exporters: list[Exporter],
+    *,
+    on_load: Progress | None = None,
+    on_text: Callable[[str], None] | None = None,
+) -> RunReport:
+    """Run a model under contracts.
+
+    Args:
+        options: What to run.
+        registry: Contracts that must hold.
+        policy: What a violation does.
+        exporters: Where violations go, beside the report.
+        on_load: Called with (bytes done, bytes in all) while loading.
+        on_text: Called with each piece of text.
+
+    Raises:
+        ModelFileError: A model file cannot be used.
+        ConfigError: An option makes no sense for this model.
+        ContractViolation: The policy is `raise`.
+    """
+    start = time.perf_counter()
+    # Checksums are taken before anything can damage a weight.
+    model = ReferenceModel.load(
+        options.model, context_length=options.context_length, checksums=True, progress=on_load
+    )
+    load_s = time.perf_counter() - start
+    tokenizer = Tokenizer(model.file)
+    prompt = options.prompt
+    if options.chat:
+        prompt = ChatTemplate(model.file, tokenizer.vocabulary).prompt(prompt)
+    sampler = Sampler(options.temperature, options.top_k, options.top_p, options.seed)
+
+    memory = MemoryExporter()
+    layer = ContractTracingLayer(registry, [memory, *exporters], policy)
+    tracer = ModelTracer(layer, options.config)
+    profiler = BrickProfiler(layer)
+    hardware = HardwareCapability.detect()
+    roofline = Roofline.from_registry(registry, hardware)
+    injector = _injector(options, model)
+    reference = options.reference
+    compared = compare_with_reference(model, reference, tracer) if reference else []
+
+    probe = TracingProbe(model, tracer, profiler, injector, sampler)
+    generation = generate(
+        model,
+        tokenizer.encode(prompt),
+        max_tokens=options.max_tokens,
+        sampler=sampler,
+        probe=probe,
+        stop=() if options.ignore_stop else tokenizer.vocabulary.stop_ids,
+    )
+    text, ids, decode_s = _write(generation, tokenizer, on_text)
+    check_profile(profiler, layer, roofline, layers=model.config.layers)
+    layer.close()
+
+    profile = profile_report(profiler, roofline)
+    decode = profile.decode
+    model_ns = (decode.wall_us + profile.prefill.wall_us) * 1e3
+    moved = sum(brick.bytes_moved for brick in decode.bricks)
+    return RunReport(
+        model=str(options.model),
+        architecture=model.config.architecture.name,
+        engine=f"reference (NumPy float32, {hardware.threads} thread"
+        f"{'' if hardware.threads == 1 else 's'})",
+        prompt=prompt,
+        text=text,
+        token_ids=ids,
+        stop_reason=str(generation.stop_reason),
+        load_s=load_s,
+        weight_bytes=model.weights.nbytes,
+        tokens_per_s=decode.passes / decode_s if decode_s else 0.0,
+        gb_per_s=moved / (decode.wall_us * 1e3) if decode.wall_us else 0.0,
+        bandwidth_gb_per_s=hardware.memory_bandwidth_gbps,
+        checks=layer.checks,
+        overhead_ratio=probe.tracing_ns / model_ns if model_ns else 0.0,
+        profile=profile,
+        traces=tracer.summary.rows(),
+        compared=compared,
+        violations=memory.violations,
+        suppressed=layer.suppressed,
+        faults=dict(layer.faults),
+        fault_planted=f"{injector.spec}: {injector.description}" if injector else None,
+    )
+
+
+def _injector(options: RunOptions, model: ReferenceModel) -> FaultInjector | None:
+    if options.inject is None:
+        return None
+    spec = FaultSpec.parse(options.inject, model.config.layers)
+    first_decode = min(1, options.max_tokens - 1)
+    return FaultInjector(spec, model, at_forward=first_decode, seed=options.seed or 0)
+
+
+def _write(
+    generation: Generation, tokenizer: Tokenizer, on_text: Callable[[str], None] | None
+) -> tuple[str, list[int], float]:
+    """Text, ids, and the seconds from the first token to the last."""
+    stream = tokenizer.stream()
+    ids: list[int] = []
+    pieces: list[str] = []
+    first_s = last_s = 0.0
+    for token in generation:
+        last_s = time.perf_counter()
+        first_s = first_s or last_s
+        ids.append(token)
+        pieces.append(stream.push(token))
+        if on_text is not None:
+            on_text(pieces[-1])
+    pieces.append(stream.finish())
+    return "".join(pieces), ids, last_s - first_s

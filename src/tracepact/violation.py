@@ -1,0 +1,110 @@
+"""What is reported when a contract does not hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from tracepact.types import SourceLocation
+
+Verdict: TypeAlias = Literal["failed", "unbound", "error"]
+"""The condition is false; a field it names was not handed in; its fields do not fit together."""
+
+HEADLINE = "TIER3: contract {kind} violated"
+
+
+class CallSite(NamedTuple):
+    """Where in the user's code a site was made."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where in a model a check takes place; every part is optional."""
+
+    layer: int | None = None
+    brick: str | None = None
+    trace: str | None = None
+    step: int | None = None
+    """Position of the forward pass in the sequence."""
+
+
+NOWHERE = Context()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One condition of one contract that does not hold (or could not be tested).
+
+    Attributes:
+        contract: Stem of the contract.
+        equation: Name of the equation.
+        obligation: Property that is broken, in the contract's words.
+        expression: The condition as written.
+        measured: Numbers that the test looked at, by their text.
+        kind: `postcondition` or `precondition`.
+        verdict: `failed`, `unbound` or `error`.
+        index: First offending element, if there is one.
+        location: Where the check is in the user's code.
+        source: Where the condition is in the contract file.
+        layer: Index of the model's layer.
+        brick: Name of the brick.
+        trace: `MLT-01` … `MLT-05`, or None.
+        step: Position of the forward pass.
+        time_unix_ns: When it was found.
+        explanation: Offending element and measured numbers, in one line.
+    """
+
+    contract: str
+    equation: str
+    obligation: str
+    expression: str
+    measured: dict[str, Any]
+    kind: str
+    verdict: Verdict
+    index: tuple[int, ...] | None
+    location: CallSite
+    source: SourceLocation
+    layer: int | None
+    brick: str | None
+    trace: str | None
+    step: int | None
+    time_unix_ns: int
+    explanation: str
+    message: str = field(init=False)
+    """The whole finding in one line for people."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", self._format())
+
+    def _format(self) -> str:
+        if self.verdict == "failed":
+            headline = HEADLINE.format(kind=self.kind)
+        else:
+            headline = f"TIER3: contract {self.kind} not checked ({self.verdict})"
+        place = [f"layer {self.layer}"] if self.layer is not None else []
+        place += [self.brick] if self.brick else []
+        place += [self.trace] if self.trace else []
+        place += [f"step {self.step}"] if self.step is not None else []
+        where = f" at {', '.join(place)}" if place else ""
+        return (
+            f"{headline}{where}: {self.contract}/{self.equation} “{self.obligation}”: "
+            f"{self.explanation} [{self.source}]"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that every JSON parser reads: NaN and infinities become strings."""
+        data = asdict(self)
+        data["measured"] = {name: _json_safe(value) for name, value in self.measured.items()}
+        data["location"] = self.location._asdict()
+        data["index"] = list(self.index) if self.index is not None else None
+        return data
+
+
+def _json_safe(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
