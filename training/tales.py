@@ -100,9 +100,9 @@ class Grammar:
                 return text
 
     def _cast(self, rng: random.Random) -> Slots:
-        """A hero with a home, a friend and an elder; names never collide."""
-        hero = self._character(rng, avoid=())
-        friend = self._character(rng, avoid=(hero["name"], hero["kind"]))
+        """A hero with a home, a friend and an elder."""
+        hero = self._character(rng, "heroes")
+        friend = self._character(rng, "friends", avoid=hero["kind"])
         gender = rng.choice(("she", "he"))
         elder = {"name": rng.choice(self.words["elders"][gender]), **_PRONOUNS[gender]}
         slots = {"hero" if key == "name" else key: value for key, value in hero.items()}
@@ -111,18 +111,18 @@ class Grammar:
             slots |= {f"{role}.{key}": value for key, value in character.items()}
         return slots
 
-    def _character(self, rng: random.Random, avoid: tuple[str, ...]) -> Slots:
+    def _character(self, rng: random.Random, names: str, avoid: str = "") -> Slots:
+        """A child or an animal of another kind than `avoid`, with a home and pronouns."""
         gender = rng.choice(("she", "he"))
         if rng.random() < 0.5:
-            kind = "girl" if gender == "she" else "boy"
-            names = self.words["girls" if gender == "she" else "boys"]
-            place = rng.choice(self.words["child_homes"])
+            pool = kind = "girl" if gender == "she" else "boy"
+            home = rng.choice(self.words["child_homes"])
         else:
-            kind = rng.choice([kind for kind in self.words["animals"] if kind not in avoid])
-            names = self.words["animal_names"][gender]
-            place = self.words["animals"][kind]
-        name = rng.choice([name for name in names if name not in avoid])
-        return {"name": name, "kind": kind, **place, **_PRONOUNS[gender]}
+            pool = gender
+            kind = rng.choice([kind for kind in self.words["animals"] if kind != avoid])
+            home = self.words["animals"][kind]
+        name = rng.choice(self.words[names][pool])
+        return {"name": name, "kind": kind, **home, **_PRONOUNS[gender]}
 
 
 def _read(path: Path) -> dict[str, Any]:

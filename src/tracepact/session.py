@@ -16,6 +16,7 @@ from tracepact.engines.reference.sampling import Sampler
 from tracepact.engines.reference.tokenizer import Tokenizer
 from tracepact.engines.reference.tracing import TracingProbe
 from tracepact.engines.reference.weights import Progress
+from tracepact.errors import MissingExtraError
 from tracepact.exporters import Exporter, MemoryExporter
 from tracepact.faults import FaultSpec
 from tracepact.faults.injector import FaultInjector
@@ -29,6 +30,11 @@ from tracepact.profiling import (
 )
 from tracepact.report.run_report import RunReport
 from tracepact.tracing import ContractTracingLayer, Policy
+
+try:
+    from threadpoolctl import threadpool_limits
+except ImportError as error:
+    raise MissingExtraError("running a model", "engine") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,8 @@ class RunOptions:
         reference: A file with the same tensors in a finer type, to compare with.
         inject: A fault to plant, `KIND[@LAYER[.BRICK]]`.
         config: Traces to take.
+        threads: Of the matrix library. On a busy machine threads that wait for each other make
+            decoding many times slower, and one already takes most of the memory bandwidth.
     """
 
     model: Path
@@ -64,6 +72,7 @@ class RunOptions:
     reference: Path | None = None
     inject: str | None = None
     config: TraceConfig
+    threads: int = 1
 
 
 def run(
@@ -89,7 +98,20 @@ def run(
         ModelFileError: A model file cannot be used.
         ConfigError: An option makes no sense for this model.
         ContractViolation: The policy is `raise`.
+        MissingExtraError: The extra `engine` is not installed.
     """
+    with threadpool_limits(options.threads, user_api="blas"):
+        return _run(options, registry, policy, exporters, on_load, on_text)
+
+
+def _run(
+    options: RunOptions,
+    registry: ContractRegistry,
+    policy: Policy,
+    exporters: list[Exporter],
+    on_load: Progress | None,
+    on_text: Callable[[str], None] | None,
+) -> RunReport:
     start = time.perf_counter()
     # Checksums are taken before anything can damage a weight.
     model = ReferenceModel.load(

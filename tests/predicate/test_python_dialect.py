@@ -200,6 +200,7 @@ MISTAKES = [
     ("shape(x)[y]", 0, "an axis is a whole number, as in shape(x)[-1]", ""),
     ("shape(x)[0.5]", 0, "an axis is a whole number, as in shape(x)[-1]", ""),
     ("shape(x)[inf]", 0, "an axis is a whole number, as in shape(x)[-1]", ""),
+    ("shape(x, 0, 1)", 0, "shape takes 1 to 2 arguments, not 3", ""),
     ("shape(x)[0][1]", 11, "unexpected '['", ""),
     ("x < \x00", 4, "unexpected character '\\x00'", ""),
     ("x < ١٢", 4, "unexpected character '١'", ""),

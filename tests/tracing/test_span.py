@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -181,6 +183,16 @@ def test_generator_may_close_in_another_context(site: Site) -> None:
         assert context.run(current_span) is outer
     assert inner.status == "error"
     assert context.run(current_span) is None
+
+
+def test_closed_span_keeps_no_array_alive(site: Site) -> None:
+    array = np.ones(3)
+    alive = weakref.ref(array)
+    with site(ret=array) as span:
+        assert current_span() is span
+    del array, span
+    gc.collect()
+    assert alive() is None
 
 
 def test_exporter_sees_the_span_around_the_one_that_closed(traced: Build) -> None:

@@ -83,6 +83,9 @@ def main(
     ] = None,
     traces: Annotated[Traces, typer.Option(help="Which traces to take.")] = Traces.FULL,
     engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.REFERENCE,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of the matrix library; more help on idle cores.")
+    ] = 1,
     jsonl: Annotated[
         Path | None, typer.Option(help="Append violations to this file as they are found.")
     ] = None,
@@ -112,6 +115,7 @@ def main(
         reference=reference,
         inject=inject,
         config=getattr(TraceConfig, traces.value)(),
+        threads=threads,
     )
     console = Console(highlight=False)
     is_text = format_ is Format.TEXT

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tracepact.errors import ConfigError
 
@@ -94,7 +94,7 @@ class Policy:
         repeats_per_second: Rate at which further ones are exported; the rest are counted.
     """
 
-    mode: Mode = Mode.LOG
+    mode: Mode | Literal["off", "log", "raise"] = Mode.LOG
     sampler: Sampler = field(default_factory=Always)
     keep_first: int = 5
     repeats_per_second: float = 1.0

@@ -1,0 +1,116 @@
+"""The adapter between the reference engine, the tracer and the profiler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tracepact.contracts import ContractRegistry
+from tracepact.engines.reference.generate import generate
+from tracepact.engines.reference.model import ReferenceModel
+from tracepact.engines.reference.sampling import Sampler
+from tracepact.engines.reference.tracing import TracingProbe
+from tracepact.model import ModelTracer, TraceConfig
+from tracepact.profiling import BrickProfiler, profile_report
+from tracepact.tracing import ContractTracingLayer
+
+MODEL = Path(__file__).parents[3] / "models" / "tracepact-tales-q8_0.gguf"
+PROMPT = [5, 6, 7, 8]
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def model() -> ReferenceModel:
+    return ReferenceModel.load(MODEL, checksums=True)
+
+
+def tracer() -> ModelTracer:
+    return ModelTracer(ContractTracingLayer(ContractRegistry.builtin(), []))
+
+
+def test_all_five_traces_are_taken_of_every_pass(model: ReferenceModel) -> None:
+    traced = tracer()
+    probe = TracingProbe(model, traced, sampler=Sampler(temperature=0.7, top_p=0.9))
+    list(generate(model, PROMPT, max_tokens=3, probe=probe))
+    last = traced.last
+    layers = model.config.layers
+    points = [(r.layer, r.point) for r in last.activations]
+    assert {layer for layer, _ in points} == {*range(layers), None}
+    assert points.count((0, "post-norm")) == 2
+    for point in ("input", "output", "post-attention", "post-ffn"):
+        assert points.count((layers - 1, point)) == 1
+    assert [record.layer for record in last.attention] == list(range(layers))
+    assert last.logits is not None
+    assert (last.logits.temperature, last.logits.top_p) == (0.7, 0.9)
+    assert last.logits.layer_logits is not None
+    assert last.logits.layer_logits.shape == (layers, 5)
+    assert len(last.quantisation) == 1
+    assert last.kv_cache is not None
+    assert last.kv_cache.used == len(PROMPT) + 2
+    assert last.violations == []
+
+
+def test_logits_of_the_last_layer_by_the_lens_are_those_of_the_model(
+    model: ReferenceModel,
+) -> None:
+    traced = tracer()
+    list(generate(model, PROMPT, max_tokens=1, probe=TracingProbe(model, traced)))
+    record = traced.last.logits
+    assert record is not None
+    assert record.layer_logits is not None
+    assert np.allclose(record.layer_logits[-1], record.logits, rtol=1e-4, atol=1e-4)
+
+
+def test_quantisation_samples_another_projection_each_pass(model: ReferenceModel) -> None:
+    traced = tracer()
+    seen = []
+    probe = TracingProbe(model, traced)
+    for _ in generate(model, PROMPT, max_tokens=12, probe=probe):
+        seen += [(r.layer, r.brick) for r in traced.last.quantisation]
+    assert len(set(seen)) == len(seen) == 12
+
+
+def test_weight_changed_in_memory_is_found_against_the_file(model: ReferenceModel) -> None:
+    """MLT-04 reads the file anew, so it sees what happened to the copy in memory."""
+    damaged = ReferenceModel.load(MODEL, checksums=True)
+    damaged.weight_of("QkvProjection", 0).weight[:] *= np.float32(1.5)
+    traced = tracer()
+    list(generate(damaged, PROMPT, max_tokens=1, probe=TracingProbe(damaged, traced)))
+    found = {(v.trace, v.layer, v.brick) for v in traced.last.violations}
+    assert ("MLT-04", 0, "QkvProjection") in found
+
+
+def test_lightweight_traces_leave_bricks_alone(model: ReferenceModel) -> None:
+    traced = ModelTracer(
+        ContractTracingLayer(ContractRegistry.builtin(), []), TraceConfig.lightweight()
+    )
+    list(generate(model, PROMPT, max_tokens=2, probe=TracingProbe(model, traced)))
+    assert traced.summary.checks[None] == 0
+    assert traced.last.kv_cache is not None
+    assert traced.last.kv_cache.nonfinite == 0
+
+
+def test_probe_without_tracer_only_times(model: ReferenceModel) -> None:
+    profiler = BrickProfiler()
+    probe = TracingProbe(model, None, profiler)
+    list(generate(model, PROMPT, max_tokens=2, probe=probe))
+    assert probe.tracing_ns > 0
+    assert profile_report(profiler).decode.lm_head_calls == 1
+
+
+def test_fault_in_the_adapter_never_reaches_the_model(
+    model: ReferenceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(generate(model, PROMPT, max_tokens=3))
+
+    def broken(*arguments: Any, **fields: Any) -> None:
+        raise RuntimeError("no rows today")
+
+    monkeypatch.setattr(ReferenceModel, "dequantise_rows", broken)
+    traced = tracer()
+    got = list(generate(model, PROMPT, max_tokens=3, probe=TracingProbe(model, traced)))
+    assert got == expected
+    assert sum(traced.layer.faults.values()) == 3
