@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tracepact.contracts import ContractRegistry
-from tracepact.core import ErrorStats, Stat, TensorStats, compare
+from tracepact.core import ErrorStats, Stat, TensorStats, compare, is_scalar
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
 from tracepact.model.activations import ActivationRecord
 from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS, KV_CACHE_WRITE
@@ -320,8 +320,9 @@ class ModelTracer:
         statistics: dict[str, TensorStats] = {}
         found = site.examine(fields, context, statistics)
         self.summary.count(context.trace, len(site.conditions))
-        kept = {n: statistics.get(n, v) for n, v in fields.items() if n in site.plan.fields}
-        self._kept.append((equation, kept, context))
+        # No tensors: those of a long prompt would not fit into memory together.
+        numbers = {name: value for name, value in fields.items() if is_scalar(value)}
+        self._kept.append((equation, numbers | statistics, context))
         return found, statistics
 
     def _site(self, equation: tuple[str, str], also: Mapping[str, Stat] | None) -> Site:

@@ -174,6 +174,8 @@ def compile_value(node: Node) -> Callable[[Mapping[str, Any]], float]:
 
 
 def _prepared(name: str, value: Any) -> Any:
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        return value
     if is_scalar(value):
         try:
             return float(value)
@@ -244,7 +246,7 @@ def _reduce_row_expressions(
 ) -> None:
     def transform(*blocks: FloatArray) -> list[FloatArray]:
         named = dict(zip(names, blocks, strict=False))
-        return [np.broadcast_to(o(result.slots, named), blocks[0].shape) for o in operands]
+        return [_shaped(o(result.slots, named), blocks[0].shape) for o in operands]
 
     # A constant expression reads no field; it is one row of one element.
     arrays = [as_array(value) for value in _arrays(result, names).values()] or [np.zeros(1)]
@@ -298,11 +300,14 @@ def evaluated_chunks(
     shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
     # A product of small shapes can be large.
     if all(a.dtype == np.float64 for a in large.values()) and math.prod(shape) <= CHUNK_ELEMENTS:
-        truth = evaluate(result.slots, arrays)
-        yield truth if np.shape(truth) == shape else np.broadcast_to(truth, shape)
+        yield _shaped(evaluate(result.slots, arrays), shape)
         return
     for vectors in chunks(*large.values()):
         yield evaluate(result.slots, {**arrays, **dict(zip(large, vectors, strict=True))})
+
+
+def _shaped(value: Any, shape: tuple[int, ...]) -> Any:
+    return value if np.shape(value) == shape else np.broadcast_to(value, shape)
 
 
 def _arrays(result: PlanResult, names: Iterable[str]) -> Values:

@@ -119,8 +119,8 @@ class Site:
         statistics: dict[str, TensorStats] | None,
     ) -> list[Violation]:
         plan, conditions, unbound = self.plan, self.conditions, []
-        given = frozenset(name for name in plan.fields if fields.get(name) is not None)
-        if given != plan.fields:
+        if any(fields.get(name) is None for name in plan.fields):
+            given = frozenset(name for name in plan.fields if fields.get(name) is not None)
             plan, conditions = self._plan_for(given)
             unbound = [
                 self._unbound(condition, context, fields)
