@@ -90,8 +90,8 @@ def parse_arguments() -> argparse.Namespace:
     """Command line; the defaults reproduce the shipped model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=Path("build/tales"))
-    parser.add_argument("--short-steps", type=int, default=5_000, help="with rows of 256 tokens")
-    parser.add_argument("--long-steps", type=int, default=1_200, help="with rows of 512 tokens")
+    parser.add_argument("--short-steps", type=int, default=8_000, help="with rows of 256 tokens")
+    parser.add_argument("--long-steps", type=int, default=1_500, help="with rows of 512 tokens")
     parser.add_argument("--muon-learning-rate", type=float, default=0.01, help="of the layers")
     parser.add_argument("--adam-learning-rate", type=float, default=0.01, help="of the embedding")
     parser.add_argument("--seed", type=int, default=7)

@@ -16,7 +16,7 @@ from tracepact.engines.reference.sampling import Sampler
 from tracepact.engines.reference.tokenizer import Tokenizer
 from tracepact.engines.reference.tracing import TracingProbe
 from tracepact.engines.reference.weights import Progress
-from tracepact.errors import MissingExtraError
+from tracepact.errors import ConfigError, MissingExtraError
 from tracepact.exporters import Exporter, MemoryExporter
 from tracepact.faults import FaultSpec
 from tracepact.faults.injector import FaultInjector
@@ -132,6 +132,8 @@ def _run(
     roofline = Roofline.from_registry(registry, hardware)
     injector = _injector(options, model)
     reference = options.reference
+    if reference and not (options.config.quantisation and layer.is_on):
+        raise ConfigError("--reference needs the trace MLT-04; use --traces full and no policy off")
     compared = compare_with_reference(model, reference, tracer) if reference else []
 
     probe = TracingProbe(model, tracer, profiler, injector, sampler)
@@ -148,6 +150,12 @@ def _run(
     layer.close()
 
     profile = profile_report(profiler, roofline)
+    if injector is not None and injector.description is None:
+        ran = {brick.brick for phase in (profile.decode, profile.prefill) for brick in phase.bricks}
+        raise ConfigError(
+            f"{injector.spec} was never planted: no such brick ran, or the text ended before; "
+            f"this model has: {', '.join(sorted(ran))}"
+        )
     decode = profile.decode
     model_ns = (decode.wall_us + profile.prefill.wall_us) * 1e3
     moved = sum(brick.bytes_moved for brick in decode.bricks)
@@ -162,10 +170,11 @@ def _run(
         stop_reason=str(generation.stop_reason),
         load_s=load_s,
         weight_bytes=model.weights.nbytes,
-        tokens_per_s=decode.passes / decode_s if decode_s else 0.0,
+        tokens_per_s=(len(ids) - 1) / decode_s if decode_s else 0.0,
         gb_per_s=moved / (decode.wall_us * 1e3) if decode.wall_us else 0.0,
         bandwidth_gb_per_s=hardware.memory_bandwidth_gbps,
         checks=layer.checks,
+        is_on=layer.is_on and not options.config.is_off,
         overhead_ratio=probe.tracing_ns / model_ns if model_ns else 0.0,
         profile=profile,
         traces=tracer.summary.rows(),

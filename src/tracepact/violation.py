@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+
 from tracepact.types import SourceLocation
 
 Verdict: TypeAlias = Literal["failed", "unbound", "error"]
@@ -80,16 +82,20 @@ class Violation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", self._format())
 
+    @property
+    def place(self) -> str:
+        """Layer, brick, trace and step, as far as they are known."""
+        parts = [f"layer {self.layer}"] if self.layer is not None else []
+        parts += [part for part in (self.brick, self.trace) if part]
+        parts += [f"step {self.step}"] if self.step is not None else []
+        return ", ".join(parts)
+
     def _format(self) -> str:
         if self.verdict == "failed":
             headline = HEADLINE.format(kind=self.kind)
         else:
             headline = f"TIER3: contract {self.kind} not checked ({self.verdict})"
-        place = [f"layer {self.layer}"] if self.layer is not None else []
-        place += [self.brick] if self.brick else []
-        place += [self.trace] if self.trace else []
-        place += [f"step {self.step}"] if self.step is not None else []
-        where = f" at {', '.join(place)}" if place else ""
+        where = f" at {self.place}" if self.place else ""
         return (
             f"{headline}{where}: {self.contract}/{self.equation} “{self.obligation}”: "
             f"{self.explanation} [{self.source}]"
@@ -100,11 +106,12 @@ class Violation:
         data = asdict(self)
         data["measured"] = {name: _json_safe(value) for name, value in self.measured.items()}
         data["location"] = self.location._asdict()
-        data["index"] = list(self.index) if self.index is not None else None
-        return data
+        return {name: _json_safe(value) for name, value in data.items()}
 
 
 def _json_safe(value: Any) -> Any:
+    if isinstance(value, np.generic):  # a layer counted with NumPy, for example
+        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return list(value) if isinstance(value, tuple) else value

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tracepact.cli.app import app, main
+from tracepact.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "tracepact-tales-q8_0.gguf"
@@ -175,3 +176,38 @@ def test_import_loads_no_engine_and_no_cli_library() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_condition_that_cannot_be_understood_is_never_a_silent_pass(tmp_path: Path) -> None:
+    (tmp_path / "typo-v1.yaml").write_text(
+        "equations: {e: {formula: f, postconditions: ['sun(ret) <= 1']}}\n"
+    )
+    result = tracepact("check", "typo-v1", "e", "ret=7", "--contracts", tmp_path)
+    assert result.exit_code != 0
+    assert "typo-v1/e" in str(result.exception)
+
+
+@pytest.mark.model
+def test_run_that_checked_nothing_exits_1(tmp_path: Path) -> None:
+    (tmp_path / "other-v1.yaml").write_text(
+        "equations: {e: {formula: f, postconditions: ['ret > 0']}}\n"
+    )
+    result = tracepact("run", MODEL, "--max-tokens", 2, "--contracts", tmp_path)
+    assert result.exit_code == 1
+    assert "0 checks" in result.stdout
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--inject", "nan@Sampling"], "cannot hit Sampling"),
+        (["--inject", "nan@2.LayerNorm"], "was never planted"),
+        (["--jsonl", "/nonexistent/v.jsonl"], "--jsonl"),
+        (["--reference", str(MODEL), "--traces", "lightweight"], "MLT-04"),
+    ],
+)
+def test_run_refuses_what_it_cannot_do(options: list[str], says: str) -> None:
+    result = tracepact("run", MODEL, "--max-tokens", 2, *options)
+    assert isinstance(result.exception, ConfigError)
+    assert says in str(result.exception)

@@ -281,3 +281,25 @@ def test_row_sums_need_little_memory_beside_the_array() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 10e6
+
+
+@pytest.mark.parametrize("function", ["row_sums", "row_norms", "row_min", "row_max", "row_argmax"])
+def test_long_rows_are_reduced_in_parts(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(2).normal(size=(2, 1000))
+    whole = row_reduce(function, rows)
+    monkeypatch.setattr("tracepact.core.python.CHUNK_ELEMENTS", 64)
+    assert np.allclose(row_reduce(function, rows), whole, rtol=1e-12)
+
+
+def test_small_arrays_that_broadcast_to_a_huge_one_are_refused() -> None:
+    """A contract must not make work that its fields do not have."""
+    x, y = np.ones((16_000, 1, 1)), np.ones((1, 16_000, 1))
+    with pytest.raises(ValueError, match="reduce them"):
+        row_reduce("row_dots", x, y)
+    with pytest.raises(ValueError, match="reduce them"):
+        next(chunks(x, y))
+
+
+def test_dot_with_a_constant_row_keeps_nan() -> None:
+    constant = np.broadcast_to(np.array([[np.inf]]), (1, 3))
+    assert np.isnan(row_reduce("row_dots", constant, np.array([[0.0, 1.5, 0.0]]))).all()

@@ -46,3 +46,29 @@ def test_profiler_takes_the_times_of_the_block() -> None:
 def test_unknown_kind_of_model_is_named() -> None:
     with pytest.raises(tp.ConfigError, match="cannot trace a builtins.dict"), tp.trace({}):
         pass
+
+
+def test_violations_go_to_the_log_by_default(caplog: pytest.LogCaptureFixture) -> None:
+    model = ReferenceModel.load(MODEL)
+    model.weights.blocks[1].ffn_norm[3] = float("nan")
+    with tp.trace(model):
+        list(generate(model, [5, 6, 7], max_tokens=1))
+    assert "layer 1, RmsNorm" in caplog.text
+
+
+def test_model_is_traced_once_at_a_time() -> None:
+    model = ReferenceModel.load(MODEL)
+    with tp.trace(model), pytest.raises(tp.ConfigError, match="traced already"), tp.trace(model):
+        pass
+
+
+def test_subclass_of_a_model_is_traced_and_other_parts_of_the_engine_are_not() -> None:
+    class Mine(ReferenceModel):
+        pass
+
+    model = Mine.load(MODEL)
+    with tp.trace(model) as tracer:
+        list(generate(model, [5], max_tokens=1))
+    assert tracer.summary.forwards == 1
+    with pytest.raises(tp.ConfigError, match="KvCache"), tp.trace(model.new_cache()):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -346,3 +347,83 @@ def test_summary_has_a_row_for_each_trace_with_its_worst_layer() -> None:
     assert (rows[0].records, rows[0].layer, rows[0].where) == (2 * LAYERS, 2, "post-ffn")
     assert rows[0].worst == pytest.approx(float(np.abs(normal(1, D) * LAYERS).max()))
     assert rows[1].records == 0
+
+
+def test_other_registry_is_silent_on_a_healthy_pass_and_finds_a_broken_row(tmp_path: Path) -> None:
+    library = Path(next(iter(ContractRegistry.builtin().contracts.values())).path).parent
+    other = ContractRegistry.load(library)
+    for scale, expected in ((1.0, []), (0.92, ["abs(row_sums(ret) - 1) <= tol"])):
+        layer = ContractTracingLayer(ContractRegistry(), [memory := MemoryExporter()], Policy())
+        tracer = ModelTracer(layer)
+        tracer.begin_forward(0)
+        tracer.record_activation(0, "input", normal(2, D))
+        tracer.record_attention(0, np.full((2, 3, 4), 0.25 * scale, np.float32))
+        tracer.record_logits(normal(VOCABULARY), bound=np.full(VOCABULARY, 100.0))
+        tracer.end_forward_with_contracts(other)
+        assert [v.expression for v in memory.violations] == expected
+        assert layer.checks > 3
+
+
+def test_what_runs_after_a_pass_is_reported_too() -> None:
+    tracer, violations = traced()
+    tracer.begin_forward(0)
+    tracer.end_forward()
+    fields = {"logits": normal(VOCABULARY), "vocab_size": VOCABULARY, "ret": np.array(-3)}
+    tracer.record_brick("Sampling", None, fields)
+    tracer.report()
+    tracer.report()
+    assert {v.brick for v in violations} == {"Sampling"}
+    assert len(violations) == len({v.expression for v in violations})
+
+
+def test_threads_share_a_tracer_without_mixing_their_passes() -> None:
+    tracer, violations = traced()
+    barrier = threading.Barrier(2)
+
+    def work(bad: bool) -> None:
+        tracer.begin_forward(int(bad))
+        barrier.wait(timeout=10)
+        tracer.record_activation(0, "input", np.full((1, D), np.nan if bad else 1.0))
+        barrier.wait(timeout=10)
+        tracer.end_forward()
+
+    threads = [threading.Thread(target=work, args=(bad,)) for bad in (False, True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [v.step for v in violations] == [1]
+    assert tracer.summary.forwards == 2
+
+
+def test_softmax_is_checked_as_a_brick_where_attention_is_not_traced() -> None:
+    tracer, violations = traced(TraceConfig(bricks=True))
+    tracer.begin_forward(0)
+    tracer.record_brick("AttentionSoftmax", 1, {"ret": np.full((1, 1, 4), 0.23, np.float32)})
+    tracer.end_forward()
+    assert [(v.contract, v.layer) for v in violations] == [("softmax-kernel-v1", 1)]
+
+
+def test_hidden_states_are_kept_as_they_were() -> None:
+    """A residual stream that is updated in place must not change what was recorded."""
+    tracer, _ = traced()
+    matrix = np.eye(2, dtype=np.float32)
+    stream = np.array([[1.0, 0.0]], np.float32)
+    tracer.begin_forward(0)
+    tracer.record_activation(0, "output", stream)
+    stream[:] = [[0.0, 1.0]]
+    tracer.record_activation(1, "output", stream)
+    tracer.record_logits(stream[0], lens=lambda h, t: h @ (matrix if t is None else matrix[t]).T)
+    record = tracer.end_forward().logits
+    assert record is not None
+    assert record.deciding_layer == 1
+
+
+def test_padded_row_of_the_vocabulary_has_no_share_in_the_bound() -> None:
+    tracer, violations = traced()
+    tracer.begin_forward(0)
+    tracer.record_logits(np.array([0.0, 1.0]), bound=np.array([0.0, 2.0]))
+    record = tracer.end_forward().logits
+    assert record is not None
+    assert record.bound_utilization == 0.5
+    assert not violations

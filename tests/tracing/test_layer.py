@@ -203,7 +203,7 @@ def test_counters_are_exact_under_threads(registry: Callable[..., ContractRegist
     class Counting:
         spent = 0
 
-        def admit(self) -> bool:
+        def admit(self, caller: object = None) -> bool:
             return True
 
         def spend(self, duration_ns: int) -> None:

@@ -95,3 +95,10 @@ def test_time_budget_admits_while_checks_stay_in_their_share(clock: Clock) -> No
 def test_time_budget_that_is_no_share_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match="is not a share of wall time in"):
         TimeBudget(share)
+
+
+def test_every_nth_counts_each_caller_by_itself() -> None:
+    """Sites that take turns must not starve one another."""
+    sampler = EveryNth(2)
+    got = [(caller, sampler.admit(caller)) for _ in range(4) for caller in ("p", "q")]
+    assert [admitted for caller, admitted in got if caller == "q"] == [True, False, True, False]

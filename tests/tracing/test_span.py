@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracepact.errors import ContractViolation
+from tracepact.errors import ConfigError, ContractViolation
 from tracepact.tracing import Context, EveryNth, Mode, Policy, Site, Span, current_span
 
 Build = Callable[..., Any]
@@ -209,3 +209,10 @@ def test_exporter_sees_the_span_around_the_one_that_closed(traced: Build) -> Non
     with site(ret=1) as outer, site(ret=0):
         pass
     assert seen == [outer]
+
+
+def test_span_opens_once(traced: Build) -> None:
+    _, site, _ = traced("ret > 0")
+    span = site(ret=1)
+    with span, pytest.raises(ConfigError, match="opens once"):
+        span.__enter__()

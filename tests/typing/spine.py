@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, assert_type
 
 import numpy as np
@@ -135,7 +136,7 @@ def violations(memory: MemoryExporter) -> None:
 class Half:
     """A sampler of one's own."""
 
-    def admit(self) -> bool:
+    def admit(self, caller: Hashable = None) -> bool:
         return True
 
     def spend(self, duration_ns: int) -> None: ...

@@ -79,7 +79,7 @@ def _print(found: list[Violation], expressions: list[str]) -> None:
         word = "violated " if violation.verdict == "failed" else "unchecked"
         console.print(Text.assemble((f"{word} ", "bold red"), expression))
         console.print(Text(f"          {violation.obligation}: {violation.explanation}"))
-        console.print(Text(f"          {violation.source}", style="dim"))
+        console.print(Text(f"          {violation.source}", style="dim"), soft_wrap=True)
 
 
 def _field(text: str) -> tuple[str, Any]:

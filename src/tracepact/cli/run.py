@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,10 @@ from tracepact.cli.options import (
     open_registry,
     print_json,
 )
+from tracepact.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tracepact.exporters import JsonlExporter
 
 NAME: Final = "run"
 HELP: Final = """Run a GGUF model under contracts: stream its text, then show what was checked.
@@ -95,7 +99,6 @@ def main(
     """Parse the options, run, print."""
     from rich.console import Console
 
-    from tracepact.exporters import JsonlExporter
     from tracepact.model import TraceConfig
     from tracepact.report.terminal import print_run
     from tracepact.session import RunOptions, run
@@ -124,7 +127,7 @@ def main(
             options,
             open_registry(contracts),
             Policy.from_environment(),
-            [JsonlExporter(jsonl)] if jsonl else [],
+            [_open_jsonl(jsonl)] if jsonl else [],
             on_load=on_load,
             on_text=_write(console) if is_text else None,
         )
@@ -132,8 +135,19 @@ def main(
         print_run(report, console)
     else:
         print_json(report.to_dict())
-    if report.violations or report.faults:
+    if report.violations or report.faults or report.checked_nothing:
         raise typer.Exit(1)
+
+
+def _open_jsonl(path: Path) -> JsonlExporter:
+    from tracepact.exporters import JsonlExporter
+
+    try:
+        return JsonlExporter(path)
+    except OSError as error:
+        raise ConfigError(
+            f"--jsonl {path}: {error.strerror}; name a file in a folder that exists"
+        ) from None
 
 
 def _write(console: object) -> Callable[[str], None]:

@@ -118,6 +118,11 @@ class ContractRegistry:
         found = self._lookup(contract, equation)
         return None if found is None else found.postconditions
 
+    def unusable(self, contract: str, equation: str) -> tuple[Problem, ...]:
+        """Clauses of that equation that no dialect understands, so that nothing checks them."""
+        found = self._lookup(contract, equation)
+        return () if found is None else found.problems
+
     def derive_budget(self, hardware: HardwareCapability) -> TokenBudget | None:
         """Budget per token from the roofline contract; None if the registry has none."""
         from tracepact.profiling.roofline import derive_budget  # noqa: PLC0415 - it imports us

@@ -7,6 +7,7 @@ from tracepact.core.arrays import as_array, is_scalar
 from tracepact.core.compare import ErrorStats, compare
 from tracepact.core.python import (
     CHUNK_ELEMENTS,
+    broadcast_shape,
     chunks,
     measure,
     row_reduce,
@@ -23,6 +24,7 @@ __all__ = [
     "Stat",
     "TensorStats",
     "as_array",
+    "broadcast_shape",
     "chunks",
     "compare",
     "is_scalar",

@@ -19,6 +19,8 @@ CHUNK_ELEMENTS = 1 << 16
 _SAFE_SQUARE = 1e150
 """Below this a float64 can be squared and summed without overflow."""
 _BLAS_ELEMENTS = 8_192
+_MAX_GROWTH = 64
+_MAX_SMALL = 1 << 24
 
 
 def dot(x: FloatArray, y: FloatArray) -> float:
@@ -55,6 +57,23 @@ def measure(value: Any, wanted: Stat = Stat.FULL) -> TensorStats:
     return stats
 
 
+def broadcast_shape(*arrays: Array) -> tuple[int, ...]:
+    """Shape that arrays have together.
+
+    Raises:
+        ValueError: The shapes do not fit together, or small arrays would become a huge one: a
+            contract must not be able to make work that its fields do not have.
+    """
+    shape = np.broadcast_shapes(*(array.shape for array in arrays))
+    elements = math.prod(shape)
+    if elements > max(_MAX_SMALL, _MAX_GROWTH * sum(array.size for array in arrays)):
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise ValueError(
+            f"shapes {shapes} broadcast to {elements} elements; reduce them before combining them"
+        )
+    return shape
+
+
 def chunks(*arrays: Array) -> Iterator[tuple[FloatArray, ...]]:
     """Broadcast arrays against each other and walk them together in C order.
 
@@ -65,6 +84,7 @@ def chunks(*arrays: Array) -> Iterator[tuple[FloatArray, ...]]:
     Raises:
         ValueError: The shapes do not fit together.
     """
+    broadcast_shape(*arrays)
     walk = np.nditer(
         arrays,
         flags=["external_loop", "buffered", "zerosize_ok"],
@@ -144,10 +164,11 @@ def row_reduce(
     Raises:
         ValueError: The shapes do not fit together.
 
-    One pass in blocks of rows; O(n) time, extra memory of one block (of one row if it is longer).
+    One pass in blocks; O(n) time, extra memory of one block (of one row for `row_argmax`).
     """
     shape = arrays[0].shape
     if not shape or any(array.shape != shape for array in arrays):
+        broadcast_shape(*arrays)
         arrays = np.broadcast_arrays(*(np.atleast_1d(array) for array in arrays))
         shape = arrays[0].shape
     result = np.empty(shape[:-1], np.float64)
@@ -155,11 +176,15 @@ def row_reduce(
     if width == 0:
         result.fill(_EMPTY_ROW.get(function, 0.0))
         return result
+    step = CHUNK_ELEMENTS if function in _JOIN else width
     with np.errstate(all="ignore"):
         for index in _row_blocks(shape):
-            blocks = [np.asarray(array[index], np.float64) for array in arrays]
-            operands = transform(*blocks) if transform else blocks
-            result[index] = _REDUCERS[function](*operands)
+            rows = [array[index] for array in arrays]
+            for start in range(0, width, step):
+                part = slice(start, start + step)
+                blocks = [np.asarray(row[..., part], np.float64) for row in rows]
+                reduced = _REDUCERS[function](*(transform(*blocks) if transform else blocks))
+                result[index] = _JOIN[function](result[index], reduced) if start else reduced
     return result
 
 
@@ -211,6 +236,16 @@ _REDUCERS: dict[str, Callable[..., Any]] = {
     "row_min": lambda x: x.min(axis=-1),
     "row_max": lambda x: x.max(axis=-1),
     "row_argmax": lambda x: x.argmax(axis=-1),
-    "row_dots": lambda x, y: np.einsum("...i,...i->...", x, y),
+    # einsum would take the factor of a constant operand out of the sum, and lose 0 * Inf.
+    "row_dots": lambda x, y: np.einsum(
+        "...i,...i->...", np.ascontiguousarray(x), np.ascontiguousarray(y)
+    ),
+}
+_JOIN: dict[str, Callable[..., Any]] = {
+    "row_sums": np.add,
+    "row_norms": np.hypot,
+    "row_min": np.minimum,
+    "row_max": np.maximum,
+    "row_dots": np.add,
 }
 _EMPTY_ROW = {"row_min": math.inf, "row_max": -math.inf, "row_argmax": -1.0}

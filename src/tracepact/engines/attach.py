@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from tracepact.contracts import ContractRegistry
+from tracepact.engines.probe import NullProbe
 from tracepact.errors import ConfigError
 from tracepact.model import ModelTracer, TraceConfig
+from tracepact.tracing import ContractTracingLayer
 
 if TYPE_CHECKING:
     from tracepact.profiling import BrickProfiler
-    from tracepact.tracing import ContractTracingLayer
+
+_REFERENCE_MODEL: Final = "tracepact.engines.reference.model.ReferenceModel"
 
 
 @contextmanager
@@ -34,17 +38,17 @@ def trace(
         The tracer; its `summary` and `last` have the traces.
 
     Raises:
-        ConfigError: No adapter knows this kind of model.
+        ConfigError: No adapter knows this kind of model, or it is traced already.
     """
     # Engines are recognised by name, so that none is imported for a model of another.
-    if not type(model).__module__.startswith("tracepact.engines.reference."):
-        raise ConfigError(
-            f"cannot trace a {type(model).__module__}.{type(model).__qualname__}; "
-            "supported: tracepact.engines.reference.ReferenceModel"
-        )
+    kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(model).__mro__]
+    if _REFERENCE_MODEL not in kinds:
+        raise ConfigError(f"cannot trace a {kinds[0]}; supported: {_REFERENCE_MODEL}")
+    if not isinstance(model.probe, NullProbe):
+        raise ConfigError("this model is traced already; end that `with` block first")
     from tracepact.engines.reference.tracing import TracingProbe  # noqa: PLC0415 - on use
 
-    tracer = ModelTracer(layer, config)
+    tracer = ModelTracer(layer or ContractTracingLayer(ContractRegistry.builtin()), config)
     before, model.probe = model.probe, TracingProbe(model, tracer, profiler)
     try:
         yield tracer

@@ -78,6 +78,8 @@ class FaultSpec:
         brick = match[3] or DEFAULT_BRICKS[kind]
         if kind in _FIXED_BRICK and brick != DEFAULT_BRICKS[kind]:
             raise ConfigError(f"{kind} hits the brick {DEFAULT_BRICKS[kind]}, not {brick}")
+        if brick == BrickId.Sampling and kind is not FaultKind.SLOW:
+            raise ConfigError(f"{kind} cannot hit Sampling, whose result is a token; use LmHead")
         if brick in _OUTSIDE_LAYERS:
             return cls(kind, None, brick)
         layer = int(match[2]) if match[2] else layers // 2

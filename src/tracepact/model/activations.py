@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,15 +22,20 @@ class ActivationRecord:
     stats: TensorStats
 
 
-def residual_ratio(records: list[ActivationRecord], layer: int) -> float:
-    """Share of a layer's input in what it passes on, in [0, 1]; NaN if a point is missing.
+def residual_ratios(records: list[ActivationRecord]) -> dict[int, float]:
+    """Share of each layer's input in what it passes on, in [0, 1].
 
     ‖input‖ / (‖input‖ + ‖attention update‖ + ‖feed-forward update‖), L2 norms. Near 1 the layer
-    contributes nothing.
+    contributes nothing. Layers without these points, or with nothing in them, are left out.
     """
-    norms = {r.point: r.stats.l2 for r in records if r.layer == layer}
-    try:
-        total = norms["input"] + norms["post-attention"] + norms["post-ffn"]
-        return norms["input"] / total if total else math.nan
-    except KeyError:
-        return math.nan
+    norms: defaultdict[int, dict[str, float]] = defaultdict(dict)
+    for record in records:
+        if record.layer is not None:
+            norms[record.layer][record.point] = record.stats.l2
+    ratios = {}
+    for layer, points in norms.items():
+        if {"input", "post-attention", "post-ffn"} <= points.keys():
+            total = points["input"] + points["post-attention"] + points["post-ffn"]
+            if total > 0:
+                ratios[layer] = points["input"] / total
+    return ratios

@@ -20,6 +20,7 @@ BRICK_EQUATIONS: Final = MappingProxyType(
         BrickId.QkvProjection: _CHECKSUM,
         BrickId.RopeEmbedding: ("rope-kernel-v1", "rope"),
         BrickId.AttentionScore: ("attention-kernel-v1", "scores"),
+        BrickId.AttentionSoftmax: ("softmax-kernel-v1", "softmax"),
         BrickId.AttentionOutput: ("attention-kernel-v1", "output"),
         BrickId.OutputProjection: _CHECKSUM,
         BrickId.GateProjection: _CHECKSUM,
@@ -33,7 +34,7 @@ BRICK_EQUATIONS: Final = MappingProxyType(
         RESIDUAL: ("tensor-shape-flow-v1", "residual"),
     }
 )
-"""Brick to (contract, equation). AttentionSoftmax is missing: MLT-02 checks it."""
+"""Brick to (contract, equation). Where MLT-02 is taken, it checks AttentionSoftmax."""
 
 ACTIVATION_POINTS: Final = MappingProxyType(
     {

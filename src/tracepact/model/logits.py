@@ -68,7 +68,11 @@ def describe(
             [(everything > layer_logits[:, [i]]).sum(-1) for i in range(k)], axis=-1
         )
     with np.errstate(all="ignore"):
-        ratio = float(np.max(np.abs(logits) / bound)) if bound is not None else float("nan")
+        ratio = (
+            float(np.max(np.where(logits == 0, 0.0, np.abs(logits) / bound)))
+            if bound is not None
+            else float("nan")
+        )
     return LogitRecord(
         tokens=tokens,
         logits=logits[tokens],

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
-from tracepact.model.activations import residual_ratio
+from tracepact.model.activations import residual_ratios
 from tracepact.model.forward import ForwardTraces
 
 
@@ -40,6 +40,7 @@ class TraceRow:
         worst: Worst value; -Inf if nothing was recorded.
         layer: Where that was.
         where: Point, tensor or brick of it.
+        note: What else the trace says of the whole run.
     """
 
     trace: str
@@ -52,6 +53,7 @@ class TraceRow:
     worst: float
     layer: int | None
     where: str
+    note: str
 
 
 class RunSummary:
@@ -62,7 +64,6 @@ class RunSummary:
         self.checks: Counter[str | None] = Counter()
         self.violations: Counter[str | None] = Counter()
         self.records: Counter[str] = Counter()
-        self.nonfinite_activations = 0
         self.worst = {trace: Worst() for trace, *_ in _TRACES}
         self.residual_ratio = Worst()
         self.deciding_layers: Counter[int] = Counter()
@@ -96,19 +97,13 @@ class RunSummary:
             self.worst[kv_cache.TRACE].offer(traces.kv_cache.utilization, None, "cache")
 
     def _add_activations(self, traces: ForwardTraces) -> None:
-        layers: set[int] = set()
         for record in traces.activations:
             stats = record.stats
             self.records[activations.TRACE] += 1
-            self.nonfinite_activations += stats.nonfinite_count
             largest = math.nan if stats.nonfinite_count else max(-stats.min, stats.max)
             self.worst[activations.TRACE].offer(largest, record.layer, record.point)
-            if record.layer is not None:
-                layers.add(record.layer)
-        for layer in sorted(layers):
-            ratio = residual_ratio(traces.activations, layer)
-            if not math.isnan(ratio):
-                self.residual_ratio.offer(ratio, layer)
+        for layer, ratio in residual_ratios(traces.activations).items():
+            self.residual_ratio.offer(ratio, layer)
 
     def rows(self) -> list[TraceRow]:
         """The five traces, in order."""
@@ -124,9 +119,19 @@ class RunSummary:
                 worst=self.worst[trace].value,
                 layer=self.worst[trace].layer,
                 where=self.worst[trace].where,
+                note=self._note(trace),
             )
             for trace, title, equation, figure in _TRACES
         ]
+
+    def _note(self, trace: str) -> str:
+        if trace == activations.TRACE and self.residual_ratio.value > 0:
+            ratio, layer = self.residual_ratio.value, self.residual_ratio.layer
+            return f"residual ratio up to {ratio:.3g} (layer {layer})"
+        if trace == logits.TRACE and self.deciding_layers:
+            layer, _ = self.deciding_layers.most_common(1)[0]
+            return f"mostly decided at layer {layer}"
+        return ""
 
 
 _TRACES = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import numpy as np
+
 from tracepact.contracts import ContractRegistry
-from tracepact.core import ErrorStats, Stat, TensorStats, compare, is_scalar
+from tracepact.core import ErrorStats, Stat, TensorStats, compare, row_sum_error
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
 from tracepact.model.activations import ActivationRecord
 from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS, KV_CACHE_WRITE
@@ -42,6 +45,29 @@ def _guarded(
     return guarded
 
 
+class _Pass(threading.local):
+    """The forward pass of one thread."""
+
+    def __init__(self) -> None:
+        self.last = ForwardTraces(0)
+        self.kept: list[tuple[tuple[str, str], Mapping[str, Any], Context]] = []
+        self.hidden: list[Array] = []
+        self.layer_output: tuple[Array, TensorStats] | None = None
+        self.is_sampled = True
+        self.reported = 0
+
+
+def _small(
+    trace: str, fields: Mapping[str, Any], statistics: Mapping[str, TensorStats]
+) -> Mapping[str, Any]:
+    """What is kept of a check until its pass ends: no tensor that grows with a prompt."""
+    if trace == activations.TRACE:
+        return dict(statistics)
+    if trace == attention.TRACE and isinstance(fields["ret"], np.ndarray):
+        return {"ret": fields["ret"][:, -1:, :].copy()}
+    return dict(fields)
+
+
 class ModelTracer:
     """Records and checks forward passes; engines call it, or you do by hand.
 
@@ -54,8 +80,9 @@ class ModelTracer:
         config: Which traces to take; `TraceConfig.full()` by default.
 
     Attributes:
-        last: Traces of the forward pass that ended last, or is under way.
         summary: Figures over all passes.
+
+    Threads may share a tracer: each has its own pass.
     """
 
     def __init__(
@@ -63,26 +90,29 @@ class ModelTracer:
     ) -> None:
         self.layer = layer or ContractTracingLayer(ContractRegistry.builtin(), exporters=[])
         self.config = config or TraceConfig.full()
-        self.last = ForwardTraces(0)
         self.summary = RunSummary()
         self._sites: dict[tuple[str, str, bool], Site] = {}
-        self._kept: list[tuple[tuple[str, str], dict[str, Any], Context]] = []
-        self._hidden: list[Array] = []
-        self._layer_output: tuple[Array, TensorStats] | None = None
-        self._is_sampled = True
+        self._pass = _Pass()
+        self._lock = threading.Lock()
+
+    @property
+    def last(self) -> ForwardTraces:
+        """Traces of this thread's forward pass that ended last, or is under way."""
+        return self._pass.last
 
     @property
     def is_active(self) -> bool:
         """Whether this forward pass is looked at, by configuration, policy and sampling."""
-        return self._is_sampled
+        return self._pass.is_sampled
 
     def begin_forward(self, position: int) -> None:
         """Start a pass whose first token is at `position`; drops what a broken pass left."""
-        self._is_sampled = not self.config.is_off and self.layer.admits()
-        self.last = ForwardTraces(position)
-        self._kept.clear()
-        self._hidden.clear()
-        self._layer_output = None
+        self._pass.is_sampled = not self.config.is_off and self.layer.admits(self)
+        self._pass.last = ForwardTraces(position)
+        self._pass.reported = 0
+        self._pass.kept.clear()
+        self._pass.hidden.clear()
+        self._pass.layer_output = None
 
     def end_forward(self) -> ForwardTraces:
         """Report what was found and return the traces.
@@ -90,23 +120,39 @@ class ModelTracer:
         Raises:
             ContractViolation: Something does not hold and the policy is `raise`.
         """
-        self.summary.add(self.last)
-        if self.last.violations:
-            self.layer.report(self.last.violations)
-        return self.last
+        with self._lock:
+            self.summary.add(self._pass.last)
+        self._pass.kept.clear()
+        self._pass.hidden.clear()
+        self._pass.layer_output = None
+        self.report()
+        return self._pass.last
+
+    def report(self) -> None:
+        """Report what was found since the last report; for bricks that run after a pass.
+
+        Raises:
+            ContractViolation: Something does not hold and the policy is `raise`.
+        """
+        found = self._pass.last.violations[self._pass.reported :]
+        self._pass.reported += len(found)
+        if found:
+            self.layer.report(found)
 
     def end_forward_with_contracts(self, registry: ContractRegistry) -> ForwardTraces:
         """`end_forward`, checking what was recorded against the contracts of `registry` as well.
 
-        Only statistics of the pass are left by now, so a condition that needs elements is reported
-        as unbound. With the layer's own registry this is `end_forward`.
+        By now statistics of the activations are left, the attention rows of the newest token, the
+        logits, and the figures of the other traces; what a condition needs beyond that is reported
+        as not checked. With the layer's own registry this is `end_forward`.
         """
         if registry is not self.layer.registry:
             other = ContractTracingLayer(registry, exporters=[], policy=self.layer.policy)
-            for (contract, equation), fields, context in self._kept:
+            for (contract, equation), fields, context in self._pass.kept:
                 if registry.postconditions(contract, equation) is not None:
                     site = other.site(contract, equation)
-                    self.last.violations += site.examine(fields, context)
+                    self._pass.last.violations += site.examine(fields, context)
+            self.layer.take(other)
         return self.end_forward()
 
     # -- producers ---------------------------------------------------------------------------
@@ -123,9 +169,9 @@ class ModelTracer:
         Returns:
             What was measured of the result, if anything.
         """
-        if not self._is_sampled:
+        if not self._pass.is_sampled:
             return None
-        if brick == BrickId.AttentionSoftmax:
+        if brick == BrickId.AttentionSoftmax and self.config.attention:
             self.record_attention(layer or 0, fields["ret"])
             return None
         point = ACTIVATION_POINTS.get(BrickId(brick)) if brick in BrickId.__members__ else None
@@ -139,7 +185,7 @@ class ModelTracer:
         if point is not None and self.config.activations:
             # First, so that a value that is not finite is named by its trace, then by its kernel.
             self.record_activation(layer, point, fields["ret"], brick=brick, stats=stats)
-        self.last.violations += found
+        self._pass.last.violations += found
         return stats
 
     @_guarded
@@ -161,14 +207,14 @@ class ModelTracer:
             brick: What computed it.
             stats: Full statistics, where somebody measured them already.
         """
-        if not self._is_sampled:
+        if not self._pass.is_sampled:
             return
         if point == "output" and self.config.logits and value.ndim:
-            self._hidden.append(value.reshape(-1, value.shape[-1])[-1])
+            self._pass.hidden.append(value.reshape(-1, value.shape[-1])[-1].copy())
         if not self.config.activations:
             return
-        if point == "input" and self._layer_output and self._layer_output[0] is value:
-            stats = self._layer_output[1]  # the layer before has been checked
+        if point == "input" and self._pass.layer_output and self._pass.layer_output[0] is value:
+            stats = self._pass.layer_output[1]  # the layer before has been checked
         else:
             context = self._context(layer, brick, activations.TRACE)
             found: list[Violation] = []
@@ -179,12 +225,12 @@ class ModelTracer:
                 stats = measured.get("ret", stats)
             else:
                 found, _ = self._examine(activations.EQUATION, {"ret": stats}, context, _FULL)
-            self.last.violations += found
+            self._pass.last.violations += found
         if stats is None:
             return
         if point == "output":
-            self._layer_output = (value, stats)
-        self.last.activations.append(ActivationRecord(layer, point, stats))
+            self._pass.layer_output = (value, stats)
+        self._pass.last.activations.append(ActivationRecord(layer, point, stats))
 
     @_guarded
     def record_attention(
@@ -194,14 +240,19 @@ class ModelTracer:
 
         Hand in only rows that count: no padding, no row that is masked as a whole.
         """
-        if not (self._is_sampled and self.config.attention):
+        if not (self._pass.is_sampled and self.config.attention):
             return
         context = self._context(layer, brick, attention.TRACE)
         found, statistics = self._examine(attention.EQUATION, {"ret": weights}, context)
-        self.last.violations += found
-        sums = statistics.get("row_sums(ret)", TensorStats.of_scalar(1.0))
-        error = max(abs(sums.lowest - 1.0), abs(sums.highest - 1.0))
-        self.last.attention.append(attention.describe(layer, weights, error, self.config.top_k))
+        self._pass.last.violations += found
+        sums = statistics.get("row_sums(ret)")
+        if sums is None:  # the contract does not ask for them
+            error = row_sum_error(weights)
+        else:
+            error = max(abs(sums.lowest - 1.0), abs(sums.highest - 1.0))
+        self._pass.last.attention.append(
+            attention.describe(layer, weights, error, self.config.top_k)
+        )
 
     @_guarded
     def record_logits(
@@ -223,16 +274,16 @@ class ModelTracer:
             temperature: Of the sampler.
             top_p: Of the sampler.
         """
-        if not (self._is_sampled and self.config.logits):
+        if not (self._pass.is_sampled and self.config.logits):
             return
         if bound is not None:
             context = self._context(None, BrickId.LmHead, logits.TRACE)
             found, _ = self._examine(logits.EQUATION, {"logits": values, "bound": bound}, context)
-            self.last.violations += found
-        self.last.logits = logits.describe(
+            self._pass.last.violations += found
+        self._pass.last.logits = logits.describe(
             values,
             bound=bound,
-            hidden=self._hidden,
+            hidden=self._pass.hidden,
             lens=lens,
             top_k=self.config.top_k,
             full_ranks=self.config.full_ranks,
@@ -263,7 +314,7 @@ class ModelTracer:
             layer: Index of the layer.
             brick: What uses it.
         """
-        if not (self._is_sampled and self.config.quantisation):
+        if not (self._pass.is_sampled and self.config.quantisation):
             return None
         error = compare(reference, value)
         fields = {
@@ -275,8 +326,10 @@ class ModelTracer:
         }
         context = self._context(layer, brick, quantisation.TRACE)
         found, _ = self._examine(quantisation.EQUATION, fields, context)
-        self.last.violations += found
-        self.last.quantisation.append(QuantisationRecord(tensor, quant_type, layer, brick, error))
+        self._pass.last.violations += found
+        self._pass.last.quantisation.append(
+            QuantisationRecord(tensor, quant_type, layer, brick, error)
+        )
         return error
 
     @_guarded
@@ -290,7 +343,7 @@ class ModelTracer:
             nonfinite: [layers] NaN and Inf among what this pass wrote.
             guard_writes: [layers] elements written past the capacity.
         """
-        if not (self._is_sampled and self.config.kv_cache):
+        if not (self._pass.is_sampled and self.config.kv_cache):
             return
         fields = {
             "used": record.used,
@@ -301,13 +354,15 @@ class ModelTracer:
         context = self._context(None, KV_CACHE_WRITE, kv_cache.TRACE)
         found, _ = self._examine(kv_cache.EQUATION, fields, context)
         # The per-layer fields tell which layer it was: the first offending index.
-        self.last.violations += [replace(v, layer=v.index[0]) if v.index else v for v in found]
-        self.last.kv_cache = record
+        self._pass.last.violations += [
+            replace(v, layer=v.index[0]) if v.index else v for v in found
+        ]
+        self._pass.last.kv_cache = record
 
     # -- checking ----------------------------------------------------------------------------
 
     def _context(self, layer: int | None, brick: str | None, trace: str | None) -> Context:
-        return Context(layer, brick, trace, self.last.position)
+        return Context(layer, brick, trace, self._pass.last.position)
 
     def _examine(
         self,
@@ -319,10 +374,10 @@ class ModelTracer:
         site = self._site(equation, also)
         statistics: dict[str, TensorStats] = {}
         found = site.examine(fields, context, statistics)
-        self.summary.count(context.trace, len(site.conditions))
-        # No tensors: those of a long prompt would not fit into memory together.
-        numbers = {name: value for name, value in fields.items() if is_scalar(value)}
-        self._kept.append((equation, numbers | statistics, context))
+        with self._lock:
+            self.summary.count(context.trace, len(site.conditions))
+        if context.trace is not None:
+            self._pass.kept.append((equation, _small(context.trace, fields, statistics), context))
         return found, statistics
 
     def _site(self, equation: tuple[str, str], also: Mapping[str, Stat] | None) -> Site:

@@ -30,6 +30,7 @@ from tracepact.predicate.ast import (
 )
 from tracepact.predicate.functions import FUNCTIONS, FunctionKind, is_elementwise
 from tracepact.predicate.kinds import is_truth
+from tracepact.types import Array
 
 TOLERANCE = "tol"
 
@@ -83,8 +84,15 @@ class Tolerance:
 
     base: float
     fields: tuple[str, ...]
-    is_summed: bool
+    sums_rows: bool
+    sums_all: bool
     slot: int
+
+    def terms(self, array: Array) -> int:
+        """Length of the sums that the predicate takes over a field."""
+        if self.sums_all:
+            return int(array.size)
+        return int(array.shape[-1]) if self.sums_rows and array.ndim else 1
 
 
 Step = Column | Rows | Meta | Tolerance
@@ -114,6 +122,7 @@ class Lowering:
         self._columns: dict[Node, Column] = {}
         self._slots: dict[Hashable, Slot] = {}
         self._rows: dict[Node, Name] = {}
+        self._labels: set[str] = set()
         self._tolerance: float | None = None
         self._root: Node = Number(1.0)
 
@@ -203,8 +212,9 @@ class Lowering:
         name = self._rows.get(call)
         if name is None:
             label = unparse(call)
-            while Name(label) in self._rows.values():
+            while label in self._labels:
                 label += "'"  # the same text over another predicate's `tol`
+            self._labels.add(label)
             name = self._rows[call] = Name(label)
             self.steps.append(Rows(function, operands, label))
         return name
@@ -221,12 +231,12 @@ class Lowering:
 
     def _scaled_tolerance(self) -> Slot:
         calls = {n.function for n in walk(self._root) if isinstance(n, Call)}
-        summed = bool(calls & {"sum", "mean", "row_sums", "row_dots"})
+        rows, everything = bool(calls & {"row_sums", "row_dots"}), bool(calls & {"sum", "mean"})
         names = tuple(sorted(field_names(self._root)))
-        slot, is_new = self._slot((TOLERANCE, self._tolerance, summed, names), TOLERANCE)
+        slot, is_new = self._slot((TOLERANCE, self._tolerance, rows, everything, names), TOLERANCE)
         if is_new:
             base = math.nan if self._tolerance is None else self._tolerance
-            self.steps.append(Tolerance(base, names, summed, slot.index))
+            self.steps.append(Tolerance(base, names, rows, everything, slot.index))
         return slot
 
     def _slot(self, key: Hashable, label: str) -> tuple[Slot, bool]:

@@ -18,6 +18,7 @@ from tracepact.core import (
     Stat,
     TensorStats,
     as_array,
+    broadcast_shape,
     chunks,
     is_scalar,
     measure,
@@ -132,7 +133,7 @@ class Plan:
             try:
                 result = self._measuring.run(fields, self.fields)
                 result.failed = [test for test in self.tests if not test.holds(result)]
-            except (TypeError, ValueError, OverflowError) as error:
+            except (TypeError, ValueError, OverflowError, MemoryError) as error:
                 raise MeasureError(str(error)) from error
         return result
 
@@ -167,7 +168,7 @@ def compile_value(node: Node) -> Callable[[Mapping[str, Any]], float]:
                 arrays = _arrays(result, elements)
                 numbers = {n: np.asarray(a, np.float64).item() for n, a in arrays.items()}
                 return float(evaluate(result.slots, numbers))
-            except (TypeError, ValueError, OverflowError) as error:
+            except (TypeError, ValueError, OverflowError, MemoryError) as error:
                 raise MeasureError(str(error)) from error
 
     return value
@@ -277,7 +278,7 @@ def _scale(step: Tolerance, scaled: dict[Any, float], result: PlanResult) -> Non
     for name in step.fields:
         array = result.values[name]
         if isinstance(array, np.ndarray) and array.dtype.kind not in "iub":
-            key = array.dtype, array.shape[-1] if step.is_summed and array.ndim else 1
+            key = array.dtype, step.terms(array)
             tolerance = scaled.get(key)
             if tolerance is None:  # the name of a dtype is slow to come by
                 tolerance = scaled_tolerance(step.base, array.dtype.name, key[1])
@@ -297,7 +298,7 @@ def evaluated_chunks(
     arrays = _arrays(result, names)
     large = {n: a for n, a in arrays.items() if isinstance(a, np.ndarray)}
     shapes = {a.shape for a in large.values()}
-    shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+    shape = shapes.pop() if len(shapes) == 1 else broadcast_shape(*large.values())
     # A product of small shapes can be large.
     if all(a.dtype == np.float64 for a in large.values()) and math.prod(shape) <= CHUNK_ELEMENTS:
         yield _shaped(evaluate(result.slots, arrays), shape)

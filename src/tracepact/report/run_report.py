@@ -37,6 +37,7 @@ class RunReport:
         gb_per_s: Bytes that decoding moved over the time of its bricks.
         bandwidth_gb_per_s: What this machine's memory was measured to give.
         checks: Conditions tested.
+        is_on: Whether there was anything to check at all, by traces and policy.
         overhead_ratio: Time spent on tracing over the time of the model itself.
         profile: Bricks by phase.
         traces: The five traces.
@@ -60,6 +61,7 @@ class RunReport:
     gb_per_s: float
     bandwidth_gb_per_s: float
     checks: int
+    is_on: bool
     overhead_ratio: float
     profile: ProfileReport
     traces: list[TraceRow]
@@ -88,6 +90,11 @@ class RunReport:
     def unchecked(self) -> list[Violation]:
         """Conditions that could not be tested."""
         return [v for v in self.violations if v.verdict != "failed"]
+
+    @property
+    def checked_nothing(self) -> bool:
+        """Whether checks were wanted and none could run: no contract fits what the model does."""
+        return self.is_on and not self.checks
 
     @property
     def phase(self) -> PhaseProfile:

@@ -16,6 +16,7 @@ from tracepact.report.run_report import RunReport
 from tracepact.violation import Violation
 
 _MAX_FOLLOWING: Final = 8
+VALID_COVERAGE: Final = 0.85
 _LEFT: Final = frozenset({"brick", "trace", "tensor", "type", "contract", "worst"})
 
 
@@ -66,7 +67,10 @@ def _bricks(report: RunReport) -> Table:
             _number(brick.budget_us),
             _percent(brick.utilization),
         )
-    table.caption = f"bricks cover {_percent(report.phase.coverage, 1)} of wall time"
+    coverage = report.phase.coverage
+    table.caption = f"bricks cover {_percent(coverage, 1)} of wall time"
+    if coverage is not None and coverage < VALID_COVERAGE:
+        table.caption += f"; below {VALID_COVERAGE:.0%} the shares are no good guide"
     table.caption_justify = "left"
     return table
 
@@ -89,7 +93,8 @@ def _worst(row: TraceRow) -> str:
         return "nothing recorded"
     place = [row.where] if row.where else []
     place += [f"layer {row.layer}"] if row.layer is not None else []
-    return f"{row.figure} {row.worst:.3g}" + (f" ({', '.join(place)})" if place else "")
+    text = f"{row.figure} {row.worst:.3g}" + (f" ({', '.join(place)})" if place else "")
+    return f"{text}; {row.note}" if row.note else text
 
 
 def _compared(report: RunReport) -> Table:
@@ -118,6 +123,7 @@ def _print_violations(report: RunReport, console: Console) -> None:
     for title, violations in groups:
         if violations:
             console.print(_in_full(title, violations[0]))
+            console.print(Text(f"  {violations[0].source}", "dim"), soft_wrap=True)
             _print_following(violations[1:], console)
     if report.suppressed:
         console.print(f"  ({report.suppressed} repeats were only counted)")
@@ -128,27 +134,21 @@ def _print_violations(report: RunReport, console: Console) -> None:
 def _in_full(title: str, violation: Violation) -> Text:
     return Text.assemble(
         (f"\n{title}  ", "bold red"),
-        (_place(violation), "bold"),
+        (violation.place or "whole run", "bold"),
         f"\n  {violation.contract}/{violation.equation}: {violation.obligation}"
         f"\n  {violation.explanation}",
-        (f"\n  {violation.source}", "dim"),
     )
 
 
 def _print_following(violations: Sequence[Violation], console: Console) -> None:
-    places = groupby(violations, key=lambda v: (_place(v), f"{v.contract}/{v.equation}"))
+    places = groupby(
+        violations, key=lambda v: (v.place or "whole run", f"{v.contract}/{v.equation}")
+    )
     lines = [f"  then {place}: {equation}" for (place, equation), _ in places]
     for line in lines[:_MAX_FOLLOWING]:
         console.print(Text(line, style="dim"), soft_wrap=True)
     if len(lines) > _MAX_FOLLOWING:
         console.print(Text(f"  … {len(violations)} in all after the first", style="dim"))
-
-
-def _place(violation: Violation) -> str:
-    parts = [f"layer {violation.layer}"] if violation.layer is not None else []
-    parts += [part for part in (violation.brick, violation.trace) if part]
-    parts += [f"step {violation.step}"] if violation.step is not None else []
-    return ", ".join(parts) or "whole run"
 
 
 def _verdict(report: RunReport) -> Text:

@@ -8,13 +8,13 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from tracepact.contracts import ContractRegistry
-from tracepact.core import Stat
-from tracepact.errors import ContractViolation
+from tracepact.core import Stat, selected_core
+from tracepact.errors import ConfigError, ContractViolation
 from tracepact.exporters import Exporter, LogExporter
 from tracepact.tracing.limiter import Limiter
 from tracepact.tracing.policy import Mode, Policy
@@ -49,12 +49,13 @@ class ContractTracingLayer:
         self.registry = registry
         self.exporters = [LogExporter()] if exporters is None else list(exporters)
         self.policy = policy if policy is not None else Policy.from_environment()
+        selected_core()  # a core that was asked for and is not there is a mistake, not a fallback
         self.checks = 0
         self.check_ns = 0
         self.violations = 0
         self.faults: Counter[str] = Counter()
         self._limiter = Limiter(self.policy.keep_first, self.policy.repeats_per_second)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def suppressed(self) -> int:
@@ -93,6 +94,7 @@ class ContractTracingLayer:
             *(self.registry.postconditions(contract, equation) or ()),
         ]
         location = _caller()
+        self._note_unusable(contract, equation)
         return Site(self, contract, equation, conditions, location, context=context, also=also)
 
     def site_if_known(
@@ -103,18 +105,39 @@ class ContractTracingLayer:
         For producers with fixed equations, such as the model tracer, over any registry.
         """
         conditions = self.registry.postconditions(contract, equation) or ()
+        self._note_unusable(contract, equation)
         return Site(self, contract, equation, conditions, _caller(), also=also)
 
-    def admits(self) -> bool:
-        """Whether the next check runs, by mode and sampling."""
-        return self.policy.mode is not Mode.OFF and self.policy.sampler.admit()
+    def _note_unusable(self, contract: str, equation: str) -> None:
+        for problem in self.registry.unusable(contract, equation):
+            self.fault(f"{contract}/{equation}", ConfigError(str(problem)))
+
+    def admits(self, caller: Hashable = None) -> bool:
+        """Whether the next check of this caller runs, by mode and sampling."""
+        if self.policy.mode is Mode.OFF:
+            return False
+        try:
+            return self.policy.sampler.admit(caller)
+        except Exception as error:
+            self.fault("sampler", error)
+            return True
 
     def count_check(self, conditions: int, duration_ns: int) -> None:
         """Count conditions that were tested, and what that cost."""
         with self._lock:
             self.checks += conditions
             self.check_ns += duration_ns
-            self.policy.sampler.spend(duration_ns)
+            try:
+                self.policy.sampler.spend(duration_ns)
+            except Exception as error:
+                self.fault("sampler", error)
+
+    def take(self, other: ContractTracingLayer) -> None:
+        """Add what another layer counted."""
+        with self._lock:
+            self.checks += other.checks
+            self.check_ns += other.check_ns
+            self.faults += other.faults
 
     def report(self, violations: Sequence[Violation]) -> None:
         """Export violations, capped for repeats.

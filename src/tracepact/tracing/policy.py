@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
 from tracepact.errors import ConfigError
 
+_WINDOW_NS = 1_000_000_000
 MODE_VARIABLE = "TRACEPACT"
 """Environment variable: `off`, `log` (default) or `raise`."""
 
@@ -29,7 +32,7 @@ class Mode(StrEnum):
 class Sampler(Protocol):
     """Decides which checks run."""
 
-    def admit(self) -> bool:
+    def admit(self, caller: Hashable = None) -> bool:
         """Whether the next check runs."""
 
     def spend(self, duration_ns: int) -> None:
@@ -39,7 +42,7 @@ class Sampler(Protocol):
 class Always:
     """Every check runs."""
 
-    def admit(self) -> bool:
+    def admit(self, caller: Hashable = None) -> bool:
         """Always true."""
         return True
 
@@ -54,18 +57,22 @@ class EveryNth:
         if n < 1:
             raise ConfigError(f"every {n}-th check makes no sense; n is at least 1")
         self.n = n
-        self._calls = itertools.count()
+        self._calls: defaultdict[Hashable, Iterator[int]] = defaultdict(itertools.count)
 
-    def admit(self) -> bool:
-        """Whether this call is an n-th one."""
-        return next(self._calls) % self.n == 0
+    def admit(self, caller: Hashable = None) -> bool:
+        """Whether this is an n-th call of this caller."""
+        return next(self._calls[caller]) % self.n == 0
 
     def spend(self, duration_ns: int) -> None:
         """Costs do not matter."""
 
 
 class TimeBudget:
-    """Checks run while they take at most a share of wall time; a bad check may exceed it once."""
+    """Checks run while they take at most a share of wall time; a bad check may exceed it once.
+
+    Counted is the time inside checks. At most a second's share is saved up, so that a pause is not
+    followed by a burst.
+    """
 
     def __init__(self, share: float) -> None:
         if not 0 < share <= 1:
@@ -74,9 +81,12 @@ class TimeBudget:
         self._start_ns = time.monotonic_ns()
         self._spent_ns = 0
 
-    def admit(self) -> bool:
+    def admit(self, caller: Hashable = None) -> bool:
         """Whether the share so far leaves room."""
-        return self._spent_ns <= self.share * (time.monotonic_ns() - self._start_ns)
+        now_ns = time.monotonic_ns()
+        earliest_ns = now_ns - _WINDOW_NS - int(self._spent_ns / self.share)
+        self._start_ns = max(self._start_ns, earliest_ns)
+        return self._spent_ns <= self.share * (now_ns - self._start_ns)
 
     def spend(self, duration_ns: int) -> None:
         """Count what a check cost."""

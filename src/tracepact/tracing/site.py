@@ -47,7 +47,7 @@ class Site:
 
     def __call__(self, /, **fields: Any) -> Span:
         """Open a span over these fields; use it as a context manager."""
-        if not self.tracing_layer.admits():
+        if not self.tracing_layer.admits(self):
             return self._null
         for name in self._old:
             if fields.get(name) is not None:
@@ -75,7 +75,7 @@ class Site:
 
     def check_in(self, context: Context, /, **fields: Any) -> bool:
         """`check`, with the place in a model that violations name."""
-        if not self.tracing_layer.admits():
+        if not self.tracing_layer.admits(self):
             return True
         violations = self.examine(fields, context)
         self.report(violations)

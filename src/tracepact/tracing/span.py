@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tracepact.errors import ConfigError
 from tracepact.violation import Context, Violation
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Span:
         self.context = context
 
     def __enter__(self) -> Self:
+        if self._opened_ns:
+            raise ConfigError("a span opens once; call its site again for another one")
         self.parent = current_span()
         _current.set(self)
         self._opened_ns = time.perf_counter_ns()

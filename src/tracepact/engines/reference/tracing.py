@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,17 @@ _PROJECTIONS: Final = (
 )
 
 
+class _Pass(threading.local):
+    """The forward pass of one thread."""
+
+    def __init__(self, layers: int) -> None:
+        self.tokens = 0
+        self.position = 0
+        self.nonfinite = np.zeros(layers, np.int64)
+        self.turn = -1
+        self.sampled: tuple[str, int] | None = None
+
+
 class TracingProbe:
     """Times every brick, then hands its fields to the tracer.
 
@@ -65,17 +77,14 @@ class TracingProbe:
         self._profiler = profiler
         self._injector = injector
         self._sampler = sampler
-        self._tokens = 0
-        self._position = 0
-        self._nonfinite = np.zeros(model.config.layers, np.int64)
-        self._sample_turn = -1
-        self._sampled: tuple[str, int] | None = None
+        self._pass = _Pass(model.config.layers)
         self._random = np.random.default_rng(0)
 
     def begin_forward(self, position: int, tokens: int) -> None:
         """Start a pass."""
-        self._tokens, self._position = tokens, position
-        self._nonfinite.fill(0)
+        self._pass.tokens, self._pass.position = tokens, position
+        self._pass.nonfinite.fill(0)
+        self._pass.turn += 1
         if self._injector is not None:
             self._injector.begin_forward()
         if self._tracer is not None:
@@ -97,7 +106,7 @@ class TracingProbe:
         if profiler is None:
             start_ns = time.perf_counter_ns()
         else:
-            tokens = 1 if brick == BrickId.Sampling else self._tokens
+            tokens = 1 if brick == BrickId.Sampling else self._pass.tokens
             start_ns = profiler.stop(
                 brick, layer, cost=lambda: brick_cost(brick, inputs, ret), tokens=tokens
             )
@@ -108,6 +117,8 @@ class TracingProbe:
             except Exception as error:
                 tracer.layer.fault(f"tracing of {brick}", error)
         self._exclude(start_ns)
+        if brick == BrickId.Sampling and tracer is not None:
+            tracer.report()  # it runs after its pass has been reported
         return ret
 
     def residual(self, layer: int, point: str, value: Array) -> None:
@@ -124,6 +135,7 @@ class TracingProbe:
             return
         start_ns = time.perf_counter_ns()
         positions = cache.capacity + GUARD_POSITIONS
+        self._look_back(cache)
         guard = slice(cache.capacity, None)
         written = np.count_nonzero(cache.keys[:, :, guard], axis=(1, 2, 3))
         written += np.count_nonzero(cache.values[:, :, guard], axis=(1, 2, 3))
@@ -133,14 +145,21 @@ class TracingProbe:
             bytes_used=cache.bytes * cache.used // positions,
             bytes_total=cache.bytes,
             evictions=0,
-            hit_rate=self._position / cache.used if cache.used else 0.0,
+            hit_rate=self._pass.position / cache.used if cache.used else 0.0,
             oldest_position=0,
             fragmentation=0.0,
-            nonfinite=int(self._nonfinite.sum()),
+            nonfinite=int(self._pass.nonfinite.sum()),
             guard_writes=int(written.sum()),
         )
-        self._tracer.record_kv_cache(record, nonfinite=self._nonfinite, guard_writes=written)
+        self._tracer.record_kv_cache(record, nonfinite=self._pass.nonfinite, guard_writes=written)
         self._exclude(start_ns)
+
+    def _look_back(self, cache: KvCache) -> None:
+        """All that one layer holds, in turn; what this pass wrote was looked at in every layer."""
+        layer = self._pass.turn % self._model.config.layers
+        held = (store[layer, :, : cache.used] for store in (cache.keys, cache.values))
+        count = sum(measure(values, Stat.COUNTS).nonfinite_count for values in held)
+        self._pass.nonfinite[layer] = max(count, self._pass.nonfinite[layer])
 
     def end_forward(self) -> None:
         """End the pass; raises ContractViolation under the policy `raise`."""
@@ -170,10 +189,10 @@ class TracingProbe:
         stats = tracer.record_brick(brick, layer, fields)
         if brick == KV_CACHE_WRITE and layer is not None:
             stats = stats or measure(ret, Stat.COUNTS)
-            self._nonfinite[layer] += stats.nonfinite_count
+            self._pass.nonfinite[layer] += stats.nonfinite_count
         elif brick == BrickId.LmHead:
             self._trace_logits(tracer, inputs, ret)
-        elif self._sampled == (brick, layer):
+        elif self._pass.sampled == (brick, layer):
             self._trace_weight(tracer, brick, layer, inputs, ret)
 
     def _trace_logits(self, tracer: ModelTracer, inputs: dict[str, Any], ret: Array) -> None:
@@ -197,9 +216,8 @@ class TracingProbe:
 
     def _choose_sample(self) -> None:
         """One projection a pass, in turn, so that each is looked at again and again."""
-        self._sample_turn += 1
-        layer, brick = divmod(self._sample_turn, len(_PROJECTIONS))
-        self._sampled = _PROJECTIONS[brick], layer % self._model.config.layers
+        layer, brick = divmod(self._pass.turn, len(_PROJECTIONS))
+        self._pass.sampled = _PROJECTIONS[brick], layer % self._model.config.layers
 
     def _trace_weight(
         self,
