@@ -116,6 +116,11 @@ def test_planted_fault_is_named_first(
     assert (contract, trace) in found
 
 
+def test_scaled_logits_are_named_by_their_trace_first() -> None:
+    violation = first(report_of(inject="logit-scale"))
+    assert (violation.contract, violation.trace) == ("model-config-algebra-v1", "MLT-03")
+
+
 def test_slow_brick_violates_its_budget_and_only_numerics_stay_silent() -> None:
     report = report_of(inject="slow@2.UpProjection", max_tokens=8)
     assert report.numeric_violations == []

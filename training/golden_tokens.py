@@ -30,7 +30,7 @@ PROMPTS = {
     ),
     "tales": (
         "Once upon a time",
-        "One rainy day, a little fox named Rusty",
+        "One rainy day, a little fox named Felix",
         '"Please help me," said the duck.',
     ),
 }

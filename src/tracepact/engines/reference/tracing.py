@@ -186,12 +186,13 @@ class TracingProbe:
         if brick == BrickId.AttentionOutput:
             values = inputs["values"]
             fields |= {"value_min": values.min(), "value_max": values.max()}
+        elif brick == BrickId.LmHead:
+            # First, so that logits out of bounds are named by their trace, then by their kernel.
+            self._trace_logits(tracer, inputs, ret)
         stats = tracer.record_brick(brick, layer, fields)
         if brick == KV_CACHE_WRITE and layer is not None:
             stats = stats or measure(ret, Stat.COUNTS)
             self._pass.nonfinite[layer] += stats.nonfinite_count
-        elif brick == BrickId.LmHead:
-            self._trace_logits(tracer, inputs, ret)
         elif self._pass.sampled == (brick, layer):
             self._trace_weight(tracer, brick, layer, inputs, ret)
 
