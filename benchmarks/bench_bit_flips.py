@@ -22,10 +22,11 @@ from tracepact.faults.injector import FaultInjector
 from tracepact.faults.spec import FaultKind, FaultSpec
 from tracepact.model import ModelTracer
 from tracepact.tracing import ContractTracingLayer
-from tracepact.types import BrickId
+from tracepact.types import Array, BrickId
 
 FLIPS = 200
 TOKENS = 4
+_PROMPT = [5, 6, 7]
 MODEL = Path(__file__).parent.parent / "models" / "tracepact-tales-q8_0.gguf"
 _BRICKS = (
     BrickId.QkvProjection,
@@ -42,6 +43,7 @@ def main() -> None:
     assert _first(model, None) is None, "the healthy model must raise no alarm"
     outcomes: dict[str, int] = {"named": 0, "elsewhere": 0, "missed": 0}
     missed_effects: list[float] = []
+    healthy = _logits(model)
     places = itertools.cycle(itertools.product(range(model.config.layers), _BRICKS))
     for seed, (layer, brick) in track(
         zip(range(FLIPS), places, strict=False), "flipping bits", total=FLIPS
@@ -52,7 +54,7 @@ def main() -> None:
         first = _first(model, injector)
         if first is None:
             outcomes["missed"] += 1
-            missed_effects.append(float(np.nanmax(np.abs(weight - before))))
+            missed_effects.append(float(np.abs(_logits(model) - healthy).max()))
         else:
             outcomes["named" if first == (layer, brick) else "elsewhere"] += 1
         weight[...] = before
@@ -60,10 +62,14 @@ def main() -> None:
     largest = max(missed_effects, default=0.0)
     print(
         f"{FLIPS} flips: {outcomes['named']} named at the right layer and brick ({rate:.1%}), "
-        f"{outcomes['elsewhere']} found elsewhere, {outcomes['missed']} missed; the largest change "
-        f"of a weight that was missed is {largest:.2g}\n"
+        f"{outcomes['elsewhere']} found elsewhere, {outcomes['missed']} missed; those moved no "
+        f"logit by more than {largest:.2g} (logits reach {np.abs(healthy).max():.0f})\n"
     )
-    write_json("bit_flips", {"flips": FLIPS, **outcomes, "largest_missed_change": largest})
+    write_json("bit_flips", {"flips": FLIPS, **outcomes, "largest_missed_logit_change": largest})
+
+
+def _logits(model: ReferenceModel) -> Array:
+    return model.forward(_PROMPT, model.new_cache(), last_only=False)
 
 
 def _first(
@@ -73,7 +79,7 @@ def _first(
     memory = MemoryExporter()
     tracer = ModelTracer(ContractTracingLayer(ContractRegistry.builtin(), [memory]))
     probe = TracingProbe(model, tracer, None, injector)
-    for _ in generate(model, [5, 6, 7], max_tokens=TOKENS, probe=probe):
+    for _ in generate(model, _PROMPT, max_tokens=TOKENS, probe=probe):
         pass
     failed = [v for v in memory.violations if v.verdict == "failed"]
     return (failed[0].layer, failed[0].brick) if failed else None
