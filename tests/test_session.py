@@ -12,6 +12,7 @@ from tracepact.contracts import ContractRegistry
 from tracepact.errors import ConfigError, ContractViolation
 from tracepact.exporters import JsonlExporter
 from tracepact.model import TraceConfig
+from tracepact.profiling import is_valid_profile
 from tracepact.report.run_report import RunReport
 from tracepact.session import RunOptions, run
 from tracepact.tracing import Mode, Policy
@@ -114,6 +115,16 @@ def test_planted_fault_is_named_first(
         (v.contract, v.trace) for v in report.numeric_violations if (v.layer, v.brick) == place[0]
     ]
     assert (contract, trace) in found
+
+
+def test_profile_is_valid_where_the_contract_says_so() -> None:
+    registry = ContractRegistry.builtin()
+    assert is_valid_profile(registry, 0.86)
+    assert not is_valid_profile(registry, 0.84)
+    report = healthy()
+    coverage = report.profile.decode.coverage
+    assert coverage is not None
+    assert report.is_valid_profile is is_valid_profile(registry, coverage)
 
 
 def test_scaled_logits_are_named_by_their_trace_first() -> None:

@@ -26,6 +26,7 @@ from tracepact.profiling import (
     HardwareCapability,
     Roofline,
     check_profile,
+    is_valid_profile,
     profile_report,
 )
 from tracepact.report.run_report import RunReport
@@ -177,6 +178,7 @@ def _run(
         is_on=layer.is_on and not options.config.is_off,
         overhead_ratio=probe.tracing_ns / model_ns if model_ns else 0.0,
         profile=profile,
+        is_valid_profile=is_valid_profile(registry, decode.coverage or 0.0),
         traces=tracer.summary.rows(),
         compared=compared,
         violations=memory.violations,

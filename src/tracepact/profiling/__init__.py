@@ -4,7 +4,7 @@ from tracepact.profiling.brick import DEFAULT_BUDGET, BrickLayer, BrickResult, C
 from tracepact.profiling.budget import PAGE_BYTES, BrickCost, ByteBudget, TokenBudget
 from tracepact.profiling.gpu import GpuInfo
 from tracepact.profiling.hardware import HardwareCapability
-from tracepact.profiling.profile_check import check_profile
+from tracepact.profiling.profile_check import check_profile, is_valid_profile
 from tracepact.profiling.profile_report import (
     BrickProfile,
     PhaseProfile,
@@ -37,5 +37,6 @@ __all__ = [
     "TokenBudget",
     "check_profile",
     "derive_budget",
+    "is_valid_profile",
     "profile_report",
 ]

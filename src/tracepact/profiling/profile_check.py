@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tracepact.contracts import ContractRegistry
 from tracepact.errors import ConfigError
 from tracepact.profiling.profile_report import (
     BrickProfile,
@@ -63,6 +64,15 @@ def check_profile(
     _check_totals(checks, report.decode, layers)
     _check_report(checks, report, profiler)
     return checks.all_hold
+
+
+def is_valid_profile(registry: ContractRegistry, coverage: float) -> bool:
+    """Whether bricks cover enough of the wall time for their shares to mean something.
+
+    A profile that is not valid is unusable, not wrong, so this is no violation.
+    """
+    conditions = registry.postconditions(PROFILING_CONTRACT, "profiling_valid") or ()
+    return all(c.predicate.check(tol=c.tolerance, coverage=coverage) for c in conditions)
 
 
 class _Checks:

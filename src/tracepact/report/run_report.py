@@ -40,6 +40,7 @@ class RunReport:
         is_on: Whether there was anything to check at all, by traces and policy.
         overhead_ratio: Time spent on tracing over the time of the model itself.
         profile: Bricks by phase.
+        is_valid_profile: Whether bricks cover as much of the wall time as the contract asks.
         traces: The five traces.
         compared: Tensors against those of the reference file.
         violations: In the order in which they were found; repeats beyond the cap are only counted.
@@ -64,6 +65,7 @@ class RunReport:
     is_on: bool
     overhead_ratio: float
     profile: ProfileReport
+    is_valid_profile: bool
     traces: list[TraceRow]
     compared: list[QuantisationRecord]
     violations: list[Violation]
@@ -126,6 +128,7 @@ class RunReport:
             "overhead_ratio": self.overhead_ratio,
             "bricks": [asdict(brick) for brick in self.bricks],
             "coverage": self.phase.coverage,
+            "is_valid_profile": self.is_valid_profile,
             "traces": [asdict(row) for row in self.traces],
             "compared": [asdict(record) for record in self.compared],
             "violations": [v.to_dict() for v in self.violations],

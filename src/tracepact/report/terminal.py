@@ -16,7 +16,6 @@ from tracepact.report.run_report import RunReport
 from tracepact.violation import Violation
 
 _MAX_FOLLOWING: Final = 8
-VALID_COVERAGE: Final = 0.85
 _LEFT: Final = frozenset({"brick", "trace", "tensor", "type", "contract", "worst"})
 
 
@@ -67,10 +66,9 @@ def _bricks(report: RunReport) -> Table:
             _number(brick.budget_us),
             _percent(brick.utilization),
         )
-    coverage = report.phase.coverage
-    table.caption = f"bricks cover {_percent(coverage, 1)} of wall time"
-    if coverage is not None and coverage < VALID_COVERAGE:
-        table.caption += f"; below {VALID_COVERAGE:.0%} the shares are no good guide"
+    table.caption = f"bricks cover {_percent(report.phase.coverage, 1)} of wall time"
+    if not report.is_valid_profile:
+        table.caption += ": too little for a valid profile"
     table.caption_justify = "left"
     return table
 

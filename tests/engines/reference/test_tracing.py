@@ -101,6 +101,32 @@ def test_probe_without_tracer_only_times(model: ReferenceModel) -> None:
     assert profile_report(profiler).decode.lm_head_calls == 1
 
 
+def test_fault_while_looking_at_the_cache_never_reaches_the_model(
+    model: ReferenceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(generate(model, PROMPT, max_tokens=2))
+
+    def broken(*arguments: Any) -> None:
+        raise RuntimeError("no cache today")
+
+    monkeypatch.setattr(TracingProbe, "_look_back", broken)
+    traced = tracer()
+    got = list(generate(model, PROMPT, max_tokens=2, probe=TracingProbe(model, traced)))
+    assert got == expected
+    assert traced.layer.faults == {"tracing of the KV cache: RuntimeError": 2}
+
+
+def test_old_position_of_the_cache_that_turned_nan_is_found_in_turn(model: ReferenceModel) -> None:
+    traced = tracer()
+    generation = generate(model, PROMPT, max_tokens=8, probe=TracingProbe(model, traced))
+    next(generation)
+    generation.cache.keys[3, 0, 0, 0] = np.nan
+    found = []
+    for _ in generation:
+        found += [(v.trace, v.layer) for v in traced.last.violations]
+    assert ("MLT-05", 3) in found
+
+
 def test_fault_in_the_adapter_never_reaches_the_model(
     model: ReferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

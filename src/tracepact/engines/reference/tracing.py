@@ -131,9 +131,17 @@ class TracingProbe:
 
     def kv_cache(self, cache: KvCache) -> None:
         """MLT-05."""
-        if self._tracer is None or not self._tracer.is_active:
+        tracer = self._tracer
+        if tracer is None or not tracer.is_active:
             return
         start_ns = time.perf_counter_ns()
+        try:
+            self._trace_cache(tracer, cache)
+        except Exception as error:
+            tracer.layer.fault("tracing of the KV cache", error)
+        self._exclude(start_ns)
+
+    def _trace_cache(self, tracer: ModelTracer, cache: KvCache) -> None:
         positions = cache.capacity + GUARD_POSITIONS
         self._look_back(cache)
         guard = slice(cache.capacity, None)
@@ -151,8 +159,7 @@ class TracingProbe:
             nonfinite=int(self._pass.nonfinite.sum()),
             guard_writes=int(written.sum()),
         )
-        self._tracer.record_kv_cache(record, nonfinite=self._pass.nonfinite, guard_writes=written)
-        self._exclude(start_ns)
+        tracer.record_kv_cache(record, nonfinite=self._pass.nonfinite, guard_writes=written)
 
     def _look_back(self, cache: KvCache) -> None:
         """All that one layer holds, in turn; what this pass wrote was looked at in every layer."""
