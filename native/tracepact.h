@@ -56,6 +56,8 @@ void tp_view_release(tp_view *view);
 
 /* measure.c: statistics of all elements in C order. Releases the GIL for large arrays. */
 void tp_measure(const tp_view *view, unsigned wanted, tp_stats *out);
+/* The same, and the sum of each row (along the last axis) in the same pass: one number a row. */
+void tp_measure_rows(const tp_view *view, unsigned wanted, tp_stats *out, double *row_sums);
 /* The same for n float64 that follow each other; needs no GIL. */
 void tp_measure_doubles(const double *x, Py_ssize_t n, unsigned wanted, tp_stats *out);
 /* Chan's update: `into` takes in the elements that follow; needs no GIL. */
@@ -72,6 +74,18 @@ typedef enum {
 /* `out` has one number a row (the product of all axes but the last; a 0-d view is one row of one).
    `other` is for TP_ROW_DOTS: same shape as `view`, or 1-d of the row's length; else NULL. */
 void tp_rows(tp_row_function function, const tp_view *view, const tp_view *other, double *out);
+
+/* plan.c: the compiled conditions of one equation, the type `Plan`. */
+enum { TP_UNKNOWN = -1, TP_FAILS = 0, TP_HOLDS = 1 };
+extern PyTypeObject *tp_plan_type;
+Py_ssize_t tp_plan_field_count(PyObject *plan);
+/* Interned names, in the order in which tp_plan_run takes the values. */
+PyObject *const *tp_plan_field_names(PyObject *plan);
+/* Measures and tests; `values` has one borrowed reference a field, none of them NULL.
+   TP_HOLDS only if every condition holds; TP_UNKNOWN where Python has to look (shapes that do not
+   fit, values that no view understands). Never sets an error. `stats`, if not NULL, has room for
+   one tp_stats a field; `measured` is 0 for those of which nothing was measured. */
+int tp_plan_run(PyObject *plan, PyObject *const *values, tp_stats *stats);
 
 /* clock.c: a monotonic clock in ticks; the TSC where it is invariant, else nanoseconds. */
 #if defined(__x86_64__)
