@@ -8,7 +8,7 @@ from dataclasses import fields as dataclass_fields
 from tracepact.contracts.fields import Fields, Record, as_text, records, wrong_type
 from tracepact.contracts.model import Clause, Equation
 from tracepact.contracts.problem_log import ProblemLog, quoted
-from tracepact.contracts.yaml_tree import MapNode, Node, ScalarNode
+from tracepact.contracts.yaml_nodes import MapNode, Node, ScalarNode
 from tracepact.types import SourceLocation
 
 _EQUATION_FIELDS = frozenset(field.name for field in dataclass_fields(Equation))

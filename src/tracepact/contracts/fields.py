@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tracepact.contracts.problem_log import ProblemLog, did_you_mean, quoted, shortened
-from tracepact.contracts.yaml_tree import ListNode, MapNode, Node, ScalarNode
+from tracepact.contracts.yaml_nodes import ListNode, MapNode, Node, ScalarNode
 
 _T = TypeVar("_T")
 

@@ -10,7 +10,7 @@ from tracepact.contracts.files import display_name, read_bytes
 from tracepact.contracts.model import Contract, Problem
 from tracepact.contracts.problem_log import ProblemLog, Spot
 from tracepact.contracts.sections import read_contract
-from tracepact.contracts.yaml_tree import MapNode, parse_tree
+from tracepact.contracts.yaml_nodes import MapNode
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -36,6 +36,8 @@ def parse_contract(
 
 
 def _parse(data: bytes, path: Path, log: ProblemLog) -> Contract | None:
+    from tracepact.contracts.yaml_tree import parse_tree  # noqa: PLC0415 - PyYAML takes 10 ms
+
     text = _decode(data, log)
     root = None if text is None else parse_tree(text, log)
     if root is None:

@@ -9,7 +9,7 @@ from typing import Any
 from tracepact.contracts.fields import Fields, Record, as_data, as_text, records, wrong_type
 from tracepact.contracts.model import OBLIGATION_TYPES, FalsificationTest, Harness, Obligation
 from tracepact.contracts.problem_log import ProblemLog, did_you_mean, quoted
-from tracepact.contracts.yaml_tree import MapNode, Node, ScalarNode
+from tracepact.contracts.yaml_nodes import MapNode, Node, ScalarNode
 
 
 def _names(kind: type) -> frozenset[str]:

@@ -14,7 +14,7 @@ from tracepact.contracts.fields import Fields, as_data, as_text, wrong_type
 from tracepact.contracts.model import KINDS, Contract, Equation, Metadata
 from tracepact.contracts.problem_log import ProblemLog, did_you_mean, quoted
 from tracepact.contracts.proofs import read_harnesses, read_obligations, read_tests
-from tracepact.contracts.yaml_tree import MapNode, Node
+from tracepact.contracts.yaml_nodes import MapNode, Node
 
 _T = TypeVar("_T")
 

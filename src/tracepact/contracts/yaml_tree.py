@@ -7,14 +7,23 @@ of time and memory. Scalars keep the text they were written with; what reads the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 from yaml.reader import Reader, ReaderError
 
 from tracepact.contracts.problem_log import ProblemLog, Spot, quoted
+from tracepact.contracts.yaml_nodes import ListNode, MapNode, Node, Positioned, ScalarNode
 
 MAX_DEPTH = 64
 MAX_NODES = 200_000
@@ -25,70 +34,6 @@ _CORE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("bool", "float", "int", "map", "null", "seq", "str", "timestamp")
 )
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
-
-
-@dataclass(slots=True, eq=False)
-class _Positioned:
-    # Marks are read only where a position is wanted; most scalars never are.
-    start: Any
-
-    @property
-    def line(self) -> int:
-        return int(self.start.line) + 1
-
-    @property
-    def column(self) -> int:
-        return int(self.start.column) + 1
-
-
-@dataclass(slots=True, eq=False)
-class ScalarNode(_Positioned):
-    """A text; `plain` when written without quotes, tag or block indicator."""
-
-    text: str
-    plain: bool
-    end: Any
-    style: str | None
-    size: ClassVar[int] = 1
-    height: ClassVar[int] = 0
-
-    @property
-    def is_null(self) -> bool:
-        """Whether the file leaves the value out (nothing, `~` or `null`)."""
-        return self.plain and self.text in _NULLS
-
-    @property
-    def text_offset(self) -> int:
-        """Columns from the node's start to its text: 1 behind a quote, else 0."""
-        return 1 if self.style in ("'", '"') else 0
-
-    @property
-    def verbatim(self) -> bool:
-        """Whether the text stands in the file on one line, character by character."""
-        width = self.end.column - self.start.column - 2 * self.text_offset
-        return bool(self.start.line == self.end.line and width == len(self.text))
-
-
-@dataclass(slots=True, eq=False)
-class ListNode(_Positioned):
-    """A sequence; `size` counts all nodes below, `height` the levels."""
-
-    items: list[Node] = field(default_factory=list)
-    size: int = 1
-    height: int = 1
-
-
-@dataclass(slots=True, eq=False)
-class MapNode(_Positioned):
-    """A mapping by the text of its keys; of equal keys the first counts."""
-
-    entries: dict[str, tuple[ScalarNode, Node]] = field(default_factory=dict)
-    size: int = 1
-    height: int = 1
-
-
-Node: TypeAlias = ScalarNode | ListNode | MapNode
 
 
 class _LimitError(Exception):
@@ -105,13 +50,13 @@ def parse_tree(text: str, log: ProblemLog) -> Node | None:
     O(length of the text); at most `MAX_NODES` nodes and `MAX_DEPTH` levels. Never raises.
     """
     try:
-        root = _Builder(log).build(yaml.parse(text, Loader=_LOADER))
+        root = _parse(text, log)
     except _LimitError as error:
-        log.add(_Positioned(error.mark), str(error), "split the file; nothing of it is used")
+        log.add(Positioned(error.mark), str(error), "split the file; nothing of it is used")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
-        log.add(_Positioned(mark) if mark else None, f"not valid YAML: {what}", _SYNTAX_HINT)
+        log.add(Positioned(mark) if mark else None, f"not valid YAML: {what}", _SYNTAX_HINT)
     except ReaderError:
         found = Reader.NON_PRINTABLE.search(text)
         place = Spot.at(text, found.start()) if found else None
@@ -131,13 +76,24 @@ _SYNTAX_HINT = (
 )
 
 
-@dataclass(slots=True)
+def _parse(text: str, log: ProblemLog) -> Node | None:
+    loader = _LOADER(text)
+    try:
+        return _Builder(log).build(loader.get_event)
+    finally:
+        loader.dispose()
+
+
 class _Frame:
     """A collection that is still open, and in a mapping the key that waits for its value."""
 
-    node: ListNode | MapNode
-    anchor: str | None
-    key: Node | None = None
+    __slots__ = ("anchor", "key", "node", "nodes_before")
+
+    def __init__(self, node: ListNode | MapNode, anchor: str | None, nodes_before: int) -> None:
+        self.node = node
+        self.anchor = anchor
+        self.nodes_before = nodes_before
+        self.key: Node | None = None
 
 
 class _Builder:
@@ -148,21 +104,25 @@ class _Builder:
         self._nodes = 0
         self._root: Node | None = None
 
-    def build(self, events: Iterator[Any]) -> Node | None:
+    def build(self, next_event: Callable[[], Any]) -> Node | None:
         documents = 0
-        for event in events:
-            if isinstance(event, yaml.ScalarEvent):
+        while (event := next_event()) is not None:
+            # Both parsers make events of exactly these types; most are scalars.
+            kind = type(event)
+            if kind is ScalarEvent:
                 self._scalar(event)
-            elif isinstance(event, yaml.CollectionStartEvent):
-                self._open(event)
-            elif isinstance(event, yaml.CollectionEndEvent):
+            elif kind is MappingStartEvent:
+                self._open(event, MapNode(event.start_mark))
+            elif kind is SequenceStartEvent:
+                self._open(event, ListNode(event.start_mark))
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 self._close()
-            elif isinstance(event, yaml.AliasEvent):
+            elif kind is AliasEvent:
                 self._alias(event)
-            elif isinstance(event, yaml.DocumentStartEvent):
+            elif kind is DocumentStartEvent:
                 documents += 1
                 if documents > 1:
-                    place = _Positioned(event.start_mark)
+                    place = Positioned(event.start_mark)
                     self._log.add(place, "a second document starts", "keep one contract per file")
                     break
         return self._root
@@ -175,38 +135,38 @@ class _Builder:
             self._refuse_tag(event)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
-        self._count(event, node)
+        self._count(event, 1)
         self._attach(node)
 
-    def _open(self, event: Any) -> None:
+    def _open(self, event: Any, node: ListNode | MapNode) -> None:
         if len(self._stack) >= MAX_DEPTH:
             raise _LimitError(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
         if event.tag is not None:
             self._refuse_tag(event)
-        kind = MapNode if isinstance(event, yaml.MappingStartEvent) else ListNode
-        node = kind(event.start_mark)
-        self._count(event, node)
-        self._stack.append(_Frame(node, event.anchor))
+        self._stack.append(_Frame(node, event.anchor, self._nodes))
+        self._count(event, 1)
 
     def _close(self) -> None:
         frame = self._stack.pop()
+        node = frame.node
+        node.size = self._nodes - frame.nodes_before
         if frame.anchor is not None:
             # Known only from here on: an alias inside its own target stays undefined.
-            self._anchors[frame.anchor] = frame.node
-        self._attach(frame.node)
+            self._anchors[frame.anchor] = node
+        self._attach(node)
 
     def _alias(self, event: Any) -> None:
         node = self._anchors.get(event.anchor)
         if node is None:
             self._log.add(
-                _Positioned(event.start_mark),
+                Positioned(event.start_mark),
                 f"alias {quoted('*' + event.anchor)} has no complete anchor before it",
                 "define the anchor first, or quote the text if no alias is meant",
             )
             node = ScalarNode(event.start_mark, "", True, event.end_mark, None)
         if len(self._stack) + node.height > MAX_DEPTH:
             raise _LimitError(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
-        self._count(event, node)
+        self._count(event, node.size)
         self._attach(node)
 
     def _attach(self, node: Node) -> None:
@@ -215,9 +175,9 @@ class _Builder:
             return
         frame = self._stack[-1]
         parent = frame.node
-        parent.size += node.size
-        parent.height = max(parent.height, node.height + 1)
-        if isinstance(parent, ListNode):
+        if node.height >= parent.height:
+            parent.height = node.height + 1
+        if type(parent) is ListNode:
             parent.items.append(node)
         elif frame.key is None:
             frame.key = node
@@ -225,8 +185,8 @@ class _Builder:
             self._enter(parent, frame.key, node)
             frame.key = None
 
-    def _enter(self, parent: MapNode, key: Node, value: Node) -> None:
-        if not isinstance(key, ScalarNode):
+    def _enter(self, parent: Any, key: Node, value: Node) -> None:
+        if type(key) is not ScalarNode:
             self._log.add(key, "a key must be a text", "quote it if it is one")
         elif key.text in parent.entries:
             first = parent.entries[key.text][0].line
@@ -238,15 +198,15 @@ class _Builder:
         else:
             parent.entries[key.text] = (key, value)
 
-    def _count(self, event: Any, node: Node) -> None:
-        self._nodes += node.size
+    def _count(self, event: Any, size: int) -> None:
+        self._nodes += size
         if self._nodes > MAX_NODES:
             raise _LimitError(event.start_mark, f"more than {MAX_NODES} values, counting aliases")
 
     def _refuse_tag(self, event: Any) -> None:
         if event.tag not in _CORE_TAGS and event.tag != "!":
             self._log.add(
-                _Positioned(event.start_mark),
+                Positioned(event.start_mark),
                 f"tag {quoted(event.tag)} is ignored",
                 "tracepact builds no objects from tags; remove it",
             )

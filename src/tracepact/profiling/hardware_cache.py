@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import math
-import os
-import tempfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +17,8 @@ from tracepact.profiling.measure_hardware import Measurements
 
 _FORMAT: Final = 1
 """Raised when a benchmark changes, so that figures of the old one are measured again."""
+
+_MAX_BYTES: Final = 64 * 1024
 
 
 def machine_identity(facts: MachineFacts) -> dict[str, Any]:
@@ -39,14 +38,13 @@ def machine_identity(facts: MachineFacts) -> dict[str, Any]:
 def cache_path(facts: MachineFacts) -> Path:
     """Where the figures of this machine, with this number of threads, are kept."""
     identity = json.dumps(machine_identity(facts), sort_keys=True)
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return config.cache_dir() / f"hardware-{digest}.json"
+    return config.cache_dir() / f"hardware-{zlib.crc32(identity.encode()):08x}.json"
 
 
 def load_measurements(facts: MachineFacts) -> Measurements | None:
     """Figures of an earlier run; None if there are none, or they are damaged or foreign."""
     try:
-        document = json.loads(cache_path(facts).read_text(encoding="utf-8"))
+        document = json.loads(config.read_cached(cache_path(facts).name, _MAX_BYTES) or b"{}")
         if document["identity"] != machine_identity(facts):
             return None
         measured = document["measured"]
@@ -57,26 +55,14 @@ def load_measurements(facts: MachineFacts) -> Measurements | None:
             cold_start_us=_positive(measured["cold_start_us"]),
             measured_at=str(measured["measured_at"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def store_measurements(facts: MachineFacts, measured: Measurements) -> None:
-    """Keep the figures for the next run; a folder that cannot be written is no error.
-
-    The file appears whole or not at all: another process may be reading it.
-    """
+    """Keep the figures for the next run; a folder that cannot be written is no error."""
     document = {"identity": machine_identity(facts), "measured": asdict(measured)}
-    path = cache_path(facts)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1)
-            os.replace(name, path)
-        except OSError:
-            os.unlink(name)
+    config.write_cached(cache_path(facts).name, json.dumps(document, indent=1).encode())
 
 
 def _positive(value: Any) -> float:
