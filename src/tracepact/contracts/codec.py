@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import Any, TypeAlias, TypeVar
@@ -69,11 +70,8 @@ def decode(data: bytes, path: Path) -> tuple[Contract | None, list[Problem]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, SourceLocation):
-        return [value.line, value.column]
-    if isinstance(value, Mapping):
-        return dict(value)
-    return [getattr(value, name) for name, _ in _FIELDS[type(value)]]
+    values_of = _VALUES_OF.get(type(value))
+    return dict(value) if values_of is None else values_of(value)
 
 
 def _size(value: Any) -> int:
@@ -83,7 +81,7 @@ def _size(value: Any) -> int:
         return sum(len(key) + _size(entry) for key, entry in value.items())
     if isinstance(value, list | tuple):
         return sum(map(_size, value))
-    return _size(_plain(value)) if is_dataclass(value) else 1
+    return _size(_plain(value)) if type(value) in _VALUES_OF else 1
 
 
 def _record(kind: type[_T], values: Any, file: str, **known: Any) -> _T:
@@ -159,3 +157,9 @@ _FIELDS: dict[type, list[tuple[str, _Read]]] = {
         Problem,
     )
 }
+
+_VALUES_OF: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    SourceLocation: attrgetter("line", "column"),
+    **{kind: attrgetter(*(name for name, _ in read)) for kind, read in _FIELDS.items()},
+}
+"""How a record is written: a list of its fields."""

@@ -46,13 +46,15 @@ class Fields:
         self._asked.update(names)
         for name in names:
             entry = self.node.entries.get(name)
-            if entry is not None and not _is_null(entry[1]):
+            if entry is not None and not entry[1].is_null:
                 return entry[1]
         return None
 
     def text(self, *names: str) -> str:
         """A text, or "" when there is none; a number or a date is the text it is written as."""
         node = self.take(*names)
+        if type(node) is ScalarNode:  # nearly always; the rest would say the same
+            return node.text.strip()
         return "" if node is None else as_text(node, self.path(names[0]), self.log) or ""
 
     def texts(self, *names: str) -> tuple[str, ...]:
@@ -113,7 +115,7 @@ def records(node: Node, where: str, known: frozenset[str]) -> Iterator[Record]:
     elif isinstance(node, MapNode) and not known & node.entries.keys():
         for name, (_, value) in node.entries.items():
             yield Record(name, value, f"{where}.{shortened(name)}")
-    elif not _is_null(node):
+    elif not node.is_null:
         yield Record("", node, where)
 
 
@@ -163,10 +165,6 @@ def wrong_type(node: Node, where: str, expected: str, log: ProblemLog) -> None:
     else:
         found = "a list" if isinstance(node, ListNode) else "a map"
     log.add(node, f"{where}: expected {expected}, found {found}", "correct or remove it")
-
-
-def _is_null(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and node.is_null
 
 
 def _unlabel(item: Node, known: frozenset[str]) -> tuple[str, Node]:

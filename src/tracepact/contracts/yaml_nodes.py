@@ -60,6 +60,7 @@ class ListNode(Positioned):
     items: list[Node] = field(default_factory=list)
     size: int = 1
     height: int = 1
+    is_null: ClassVar[bool] = False
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +70,7 @@ class MapNode(Positioned):
     entries: dict[str, tuple[ScalarNode, Node]] = field(default_factory=dict)
     size: int = 1
     height: int = 1
+    is_null: ClassVar[bool] = False
 
 
 Node: TypeAlias = ScalarNode | ListNode | MapNode

@@ -110,7 +110,15 @@ class _Builder:
             # Both parsers make events of exactly these types; most are scalars.
             kind = type(event)
             if kind is ScalarEvent:
-                self._scalar(event)
+                node = ScalarNode(
+                    event.start_mark, event.value, event.implicit[0], event.end_mark, event.style
+                )
+                if event.tag is not None:
+                    self._refuse_tag(event)
+                if event.anchor is not None:
+                    self._anchors[event.anchor] = node
+                self._count(event, 1)
+                self._attach(node)
             elif kind is MappingStartEvent:
                 self._open(event, MapNode(event.start_mark))
             elif kind is SequenceStartEvent:
@@ -126,17 +134,6 @@ class _Builder:
                     self._log.add(place, "a second document starts", "keep one contract per file")
                     break
         return self._root
-
-    def _scalar(self, event: Any) -> None:
-        node = ScalarNode(
-            event.start_mark, event.value, event.implicit[0], event.end_mark, event.style
-        )
-        if event.tag is not None:
-            self._refuse_tag(event)
-        if event.anchor is not None:
-            self._anchors[event.anchor] = node
-        self._count(event, 1)
-        self._attach(node)
 
     def _open(self, event: Any, node: ListNode | MapNode) -> None:
         if len(self._stack) >= MAX_DEPTH:
