@@ -11,50 +11,54 @@ program runs.
         span.record(ret=softmax(x))
 """
 
-from tracepact import exporters
-from tracepact.contracts import Contract, ContractRegistry, Equation, Postcondition, Problem
-from tracepact.core import TensorStats
-from tracepact.engines.attach import trace
-from tracepact.errors import (
-    ConfigError,
-    ContractViolation,
-    MissingExtraError,
-    ModelFileError,
-    TracepactError,
-)
-from tracepact.model import ForwardTraces, KvCacheRecord, ModelTracer, TraceConfig
-from tracepact.predicate import (
-    Formula,
-    Predicate,
-    PredicateError,
-    parse_formula,
-    parse_predicate,
-)
-from tracepact.profiling import (
-    BrickLayer,
-    BrickProfiler,
-    ByteBudget,
-    ComputeBrick,
-    HardwareCapability,
-    SyncMode,
-    TokenBudget,
-)
-from tracepact.tracing import (
-    Always,
-    Context,
-    ContractTracingLayer,
-    EveryNth,
-    Mode,
-    Policy,
-    Site,
-    Span,
-    TimeBudget,
-    Violation,
-    current_span,
-)
-from tracepact.types import BrickCategory, BrickId
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from tracepact.config import __version__
+
+if TYPE_CHECKING:
+    from tracepact import exporters
+    from tracepact.contracts import Contract, ContractRegistry, Equation, Postcondition, Problem
+    from tracepact.core import TensorStats
+    from tracepact.engines.attach import trace
+    from tracepact.errors import (
+        ConfigError,
+        ContractViolation,
+        MissingExtraError,
+        ModelFileError,
+        TracepactError,
+    )
+    from tracepact.model import ForwardTraces, KvCacheRecord, ModelTracer, TraceConfig
+    from tracepact.predicate import (
+        Formula,
+        Predicate,
+        PredicateError,
+        parse_formula,
+        parse_predicate,
+    )
+    from tracepact.profiling import (
+        BrickLayer,
+        BrickProfiler,
+        ByteBudget,
+        ComputeBrick,
+        HardwareCapability,
+        SyncMode,
+        TokenBudget,
+    )
+    from tracepact.tracing import (
+        Always,
+        Context,
+        ContractTracingLayer,
+        EveryNth,
+        Mode,
+        Policy,
+        Site,
+        Span,
+        TimeBudget,
+        Violation,
+        current_span,
+    )
+    from tracepact.types import BrickCategory, BrickId
 
 __all__ = [
     "Always",
@@ -101,3 +105,78 @@ __all__ = [
     "parse_predicate",
     "trace",
 ]
+
+_HOMES = {
+    "tracepact.contracts": (
+        "Contract",
+        "ContractRegistry",
+        "Equation",
+        "Postcondition",
+        "Problem",
+    ),
+    "tracepact.core": ("TensorStats",),
+    "tracepact.engines.attach": ("trace",),
+    "tracepact.errors": (
+        "ConfigError",
+        "ContractViolation",
+        "MissingExtraError",
+        "ModelFileError",
+        "TracepactError",
+    ),
+    "tracepact.model": (
+        "ForwardTraces",
+        "KvCacheRecord",
+        "ModelTracer",
+        "TraceConfig",
+    ),
+    "tracepact.predicate": (
+        "Formula",
+        "Predicate",
+        "PredicateError",
+        "parse_formula",
+        "parse_predicate",
+    ),
+    "tracepact.profiling": (
+        "BrickLayer",
+        "BrickProfiler",
+        "ByteBudget",
+        "ComputeBrick",
+        "HardwareCapability",
+        "SyncMode",
+        "TokenBudget",
+    ),
+    "tracepact.tracing": (
+        "Always",
+        "Context",
+        "ContractTracingLayer",
+        "EveryNth",
+        "Mode",
+        "Policy",
+        "Site",
+        "Span",
+        "TimeBudget",
+        "Violation",
+        "current_span",
+    ),
+    "tracepact.types": (
+        "BrickCategory",
+        "BrickId",
+    ),
+}
+"""Where the names are: a room is imported when one of its names is first asked for."""
+
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "exporters":
+        return import_module("tracepact.exporters")
+    if name not in _HOME:
+        raise AttributeError(f"module 'tracepact' has no attribute {name!r}")
+    found = getattr(import_module(_HOME[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-VERSION: Final = "0.1.0"
+__version__: Final = "0.1.0"
 
 CACHE_VARIABLE: Final = "TRACEPACT_CACHE"
 """Environment variable: `off` keeps nothing in the cache folder and reads nothing from it."""

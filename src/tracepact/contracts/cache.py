@@ -176,4 +176,4 @@ def _identity() -> bytes:
             if entry.name.endswith(".py")
         )
     stamp = zlib.crc32(repr(code).encode())
-    return f"tracepact contracts {_FORMAT} {config.VERSION} {stamp:08x}\n".encode()
+    return f"tracepact contracts {_FORMAT} {config.__version__} {stamp:08x}\n".encode()

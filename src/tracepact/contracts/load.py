@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tracepact.contracts.fields import wrong_type
 from tracepact.contracts.files import display_name, read_bytes
 from tracepact.contracts.model import Contract, Problem
 from tracepact.contracts.problem_log import ProblemLog, Spot
-from tracepact.contracts.sections import read_contract
-from tracepact.contracts.yaml_nodes import MapNode
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -36,16 +33,15 @@ def parse_contract(
 
 
 def _parse(data: bytes, path: Path, log: ProblemLog) -> Contract | None:
-    from tracepact.contracts.yaml_tree import parse_tree  # noqa: PLC0415 - PyYAML takes 10 ms
+    # PyYAML takes 10 ms to import, and is not needed where the cache has the contract.
+    from tracepact.contracts.sections import read_document  # noqa: PLC0415
+    from tracepact.contracts.yaml_tree import parse_tree  # noqa: PLC0415
 
     text = _decode(data, log)
     root = None if text is None else parse_tree(text, log)
     if root is None:
         return None
-    if not isinstance(root, MapNode):
-        wrong_type(root, "document", "a map with the sections of a contract", log)
-        return None
-    return read_contract(root, display_name(Path(path.stem)), path, log)
+    return read_document(root, display_name(path.stem), path, log)
 
 
 def _decode(data: bytes, log: ProblemLog) -> str | None:

@@ -36,8 +36,11 @@ _DOCUMENTED = ("metadata", "equations", _OBLIGATIONS[0], _TESTS[0], _HARNESSES[0
 _METADATA_FIELDS = frozenset(field.name for field in dataclass_fields(Metadata))
 
 
-def read_contract(root: MapNode, stem: str, path: Path, log: ProblemLog) -> Contract | None:
-    """The contract that a top-level mapping holds; None when no section is a contract's."""
+def read_document(root: Node, stem: str, path: Path, log: ProblemLog) -> Contract | None:
+    """The contract that a document holds; None when no section of it is a contract's."""
+    if not isinstance(root, MapNode):
+        wrong_type(root, "document", "a map with the sections of a contract", log)
+        return None
     if not _SECTIONS & root.entries.keys():
         log.add(root, "no section of a contract", f"known: {', '.join(_DOCUMENTED)}")
         return None
