@@ -139,3 +139,13 @@ def test_very_deep_folders_are_searched(tmp_path: Path) -> None:
 
 def test_name_that_is_not_utf8_can_be_printed() -> None:
     assert display_name(os.fsdecode(b"a\xff.yaml")) == "a\\udcff.yaml"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
+def test_file_that_is_longer_than_it_says_is_read_to_its_end() -> None:
+    log = ProblemLog("status")
+    assert Path("/proc/self/status").stat().st_size == 0
+    data = read_bytes(Path("/proc/self/status"), log)
+    assert data is not None
+    assert data.endswith(b"\n")
+    assert log.problems == []

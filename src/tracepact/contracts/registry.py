@@ -62,21 +62,14 @@ class ContractRegistry:
         the same stem the first counts. Nothing that a file holds raises: see `problems`.
 
         What was parsed is kept in the user's cache folder (`contracts.cache`): 30 files of 7 KB
-        take about 25 ms to parse, and 1 ms when they did not change since.
+        take about 20 ms to parse, and less than 1 ms when they did not change since.
         """
         path = Path(path)
         if os.path.isdir(path):
             files, problems = find_files(path)
         else:
             files, problems = [] if _is_missing(path) else [path], []
-        sources = []
-        for file in files:
-            log = ProblemLog(display_name(file))
-            source = read_bytes(file, log)
-            problems.extend(log.problems)
-            if source is not None:
-                sources.append((file, source))
-        return cls(open_files(path, sources), problems)
+        return cls(open_files(path, _sources(files, problems)), problems)
 
     @classmethod
     def builtin(cls) -> ContractRegistry:
@@ -179,6 +172,15 @@ class _Contracts(Mapping[str, Contract]):
 @cache
 def _builtin() -> ContractRegistry:
     return ContractRegistry.load(Path(__file__).with_name("library"))
+
+
+def _sources(files: list[Path], problems: list[Problem]) -> Iterator[tuple[Path, bytes]]:
+    for file in files:
+        log = ProblemLog(display_name(file))
+        source = read_bytes(file, log)
+        problems.extend(log.problems)
+        if source is not None:
+            yield file, source
 
 
 def _is_missing(path: Path) -> bool:
