@@ -1,0 +1,167 @@
+/* The kernels; each instruction set includes this once, after it has defined
+
+   BYTES               of a vector
+   MIN_F, MAX_F, MIN_D, MAX_D   of two vectors: the second where either is NaN (or the number)
+   MUL_ADD_F, MUL_ADD_D         a * b + c
+   TAIL_F, TAIL_D(p, n, fill)   the n < LANES elements at p, the lanes after them taken from fill
+   LOWER(v), UPPER(v)           half of a vector of float32 as float64
+   half_to_float(p)    BYTES / 4 float16 at p as float32
+   KERNELS, ISA        name of the table, name of the instruction set
+
+   and has opened the region of code that is compiled for it. No -ffast-math: NaN counts. */
+
+typedef float VF __attribute__((vector_size(BYTES)));
+typedef double VD __attribute__((vector_size(BYTES)));
+typedef float VH __attribute__((vector_size(BYTES / 2)));
+typedef VF VF_any __attribute__((aligned(1), may_alias));
+typedef VD VD_any __attribute__((aligned(1), may_alias));
+typedef VH VH_any __attribute__((aligned(1), may_alias));
+typedef float float_any __attribute__((aligned(1), may_alias));
+typedef double double_any __attribute__((aligned(1), may_alias));
+enum { LANES_F = BYTES / 4, LANES_D = BYTES / 8 };
+
+static inline __attribute__((always_inline)) double sum_of(VD v)
+{
+    double part[LANES_D];
+    memcpy(part, &v, sizeof part);
+    for (int half = LANES_D / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++) part[i] += part[i + half];
+    }
+    return part[0];
+}
+
+static inline __attribute__((always_inline)) VD f32_wide(const float *p)
+{
+    return __builtin_convertvector(*(const VH_any *)p, VD);
+}
+
+static inline __attribute__((always_inline)) VD f64_wide(const double *p)
+{
+    return *(const VD_any *)p;
+}
+
+#define T float
+#define TU float_any
+#define V VF
+#define VU VF_any
+#define LANES LANES_F
+#define NAME(x) f32_##x
+#define MIN MIN_F
+#define MAX MAX_F
+#define MUL_ADD MUL_ADD_F
+#define TAIL TAIL_F
+#define WIDE_ADD(lower, upper, v) (lower += LOWER(v), upper += UPPER(v))
+#include "kernels_loops.h"
+#undef T
+#undef TU
+#undef V
+#undef VU
+#undef LANES
+#undef NAME
+#undef MIN
+#undef MAX
+#undef MUL_ADD
+#undef TAIL
+#undef WIDE_ADD
+
+#define T double
+#define TU double_any
+#define V VD
+#define VU VD_any
+#define LANES LANES_D
+#define NAME(x) f64_##x
+#define MIN MIN_D
+#define MAX MAX_D
+#define MUL_ADD MUL_ADD_D
+#define TAIL TAIL_D
+#define WIDE_ADD(lower, upper, v) (lower += (v))
+#include "kernels_loops.h"
+
+/* The compiler vectorises these for the instruction set at hand. */
+#define CONVERT(name, from_type, to_type)                                                          \
+    static void name(const char *from, Py_ssize_t n, to_type *restrict to)                         \
+    {                                                                                              \
+        typedef from_type any __attribute__((aligned(1), may_alias));                              \
+        const any *x = (const any *)from;                                                          \
+        for (Py_ssize_t i = 0; i < n; i++) to[i] = (to_type)x[i];                                  \
+    }
+CONVERT(f32_of_i8, int8_t, float)
+CONVERT(f32_of_i16, int16_t, float)
+CONVERT(f32_of_u8, uint8_t, float)
+CONVERT(f32_of_u16, uint16_t, float)
+CONVERT(f64_of_f32, float, double)
+CONVERT(f64_of_f64, double, double)
+CONVERT(f64_of_i8, int8_t, double)
+CONVERT(f64_of_i16, int16_t, double)
+CONVERT(f64_of_i32, int32_t, double)
+CONVERT(f64_of_i64, int64_t, double)
+CONVERT(f64_of_u8, uint8_t, double)
+CONVERT(f64_of_u16, uint16_t, double)
+CONVERT(f64_of_u32, uint32_t, double)
+CONVERT(f64_of_u64, uint64_t, double)
+
+static void f32_of_bool(const char *from, Py_ssize_t n, float *restrict to)
+{
+    for (Py_ssize_t i = 0; i < n; i++) to[i] = from[i] != 0;
+}
+
+static void f32_of_bf16(const char *from, Py_ssize_t n, float *restrict to)
+{
+    typedef uint16_t any __attribute__((aligned(1), may_alias));
+    typedef uint32_t bits __attribute__((may_alias));
+    const any *x = (const any *)from;
+    bits *y = (bits *)to;
+    for (Py_ssize_t i = 0; i < n; i++) y[i] = (uint32_t)x[i] << 16;
+}
+
+static void f32_of_f16(const char *from, Py_ssize_t n, float *restrict to)
+{
+    for (; n >= LANES_F; n -= LANES_F, from += 2 * LANES_F, to += LANES_F) {
+        *(VF_any *)to = half_to_float(from);
+    }
+    if (n > 0) {
+        char last[2 * LANES_F] = {0};
+        memcpy(last, from, 2 * (size_t)n);
+        VF converted = half_to_float(last);
+        memcpy(to, &converted, 4 * (size_t)n);
+    }
+}
+
+/* By way of float32, in pieces that stay in registers or close by. */
+#define CONVERT_BY_F32(name, step)                                                                 \
+    static void name(const char *from, Py_ssize_t n, double *restrict to)                          \
+    {                                                                                              \
+        float part[64];                                                                            \
+        for (Py_ssize_t start = 0; start < n; start += 64) {                                       \
+            Py_ssize_t count = n - start < 64 ? n - start : 64;                                    \
+            step(from + start * (Py_ssize_t)sizeof(step##_element), count, part);                  \
+            for (Py_ssize_t i = 0; i < count; i++) to[start + i] = part[i];                        \
+        }                                                                                          \
+    }
+typedef uint16_t f32_of_f16_element, f32_of_bf16_element;
+typedef uint8_t f32_of_bool_element;
+CONVERT_BY_F32(f64_of_f16, f32_of_f16)
+CONVERT_BY_F32(f64_of_bf16, f32_of_bf16)
+CONVERT_BY_F32(f64_of_bool, f32_of_bool)
+
+const tp_kernels KERNELS = {
+    .name = ISA,
+    .f32_finite = f32_finite,
+    .f64_finite = f64_finite,
+    .f32_rows = f32_rows,
+    .f64_rows = f64_rows,
+    .f32_moments = f32_moments,
+    .f64_moments = f64_moments,
+    .f32_dot = f32_dot,
+    .f64_dot = f64_dot,
+    .f32_find = f32_find,
+    .f64_find = f64_find,
+    .to_f32 = {[TP_F16] = f32_of_f16, [TP_BF16] = f32_of_bf16, [TP_I8] = f32_of_i8,
+               [TP_I16] = f32_of_i16, [TP_U8] = f32_of_u8, [TP_U16] = f32_of_u16,
+               [TP_BOOL] = f32_of_bool},
+    .to_f64 = {[TP_F64] = f64_of_f64, [TP_F32] = f64_of_f32, [TP_F16] = f64_of_f16,
+               [TP_BF16] = f64_of_bf16, [TP_I8] = f64_of_i8, [TP_I16] = f64_of_i16,
+               [TP_I32] = f64_of_i32, [TP_I64] = f64_of_i64, [TP_U8] = f64_of_u8,
+               [TP_U16] = f64_of_u16, [TP_U32] = f64_of_u32, [TP_U64] = f64_of_u64,
+               [TP_BOOL] = f64_of_bool},
+};
