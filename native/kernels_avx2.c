@@ -34,6 +34,11 @@
 #define LOWER(v) ((VD)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)(v))))
 #define UPPER(v) ((VD)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)(v), 1)))
 #define half_to_float(p) ((VF)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p))))
+#define PIN(v) __asm__("" : "+x"(v))
+#define VBITS __m256i
+#define MIN_U(a, b) _mm256_min_epu32((a), (b))
+#define MAX_U(a, b) _mm256_max_epu32((a), (b))
+#define MAX_I(a, b) _mm256_max_epi32((a), (b))
 
 #include "kernels_body.h"
 

@@ -31,6 +31,18 @@
 #define LOWER(v) ((VD)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)(v))))
 #define UPPER(v) ((VD)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)(v), 1)))
 #define half_to_float(p) ((VF)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p))))
+#define PIN(v) __asm__("" : "+v"(v))
+#define VBITS __m512i
+#define MIN_U(a, b) _mm512_min_epu32((a), (b))
+#define MAX_U(a, b) _mm512_max_epu32((a), (b))
+#define MAX_I(a, b) _mm512_max_epi32((a), (b))
+#define SUM_F(v) _mm512_reduce_add_ps((__m512)(v))
+#define SUM_D(v) _mm512_reduce_add_pd((__m512d)(v))
+#define LEAST_D(v) _mm512_reduce_min_pd((__m512d)(v))
+#define MOST_D(v) _mm512_reduce_max_pd((__m512d)(v))
+#define LEAST_U(v) _mm512_reduce_min_epu32(v)
+#define MOST_U(v) _mm512_reduce_max_epu32(v)
+#define MOST_I(v) _mm512_reduce_max_epi32(v)
 
 #include "kernels_body.h"
 

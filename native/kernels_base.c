@@ -14,6 +14,7 @@ typedef double D2 __attribute__((vector_size(16)));
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #define ISA "neon"
+#define PIN(v) __asm__("" : "+w"(v))
 #define MIN_F(a, b) ((VF)vminnmq_f32((float32x4_t)(a), (float32x4_t)(b)))
 #define MAX_F(a, b) ((VF)vmaxnmq_f32((float32x4_t)(a), (float32x4_t)(b)))
 #define MIN_D(a, b) ((VD)vminnmq_f64((float64x2_t)(a), (float64x2_t)(b)))
@@ -26,11 +27,13 @@ typedef double D2 __attribute__((vector_size(16)));
 #define MUL_ADD_F(a, b, c) ((a) * (b) + (c))
 #define MUL_ADD_D(a, b, c) ((a) * (b) + (c))
 #if defined(__x86_64__)
+#define PIN(v) __asm__("" : "+x"(v))
 #define MIN_F(a, b) ((VF)_mm_min_ps((__m128)(a), (__m128)(b)))
 #define MAX_F(a, b) ((VF)_mm_max_ps((__m128)(a), (__m128)(b)))
 #define MIN_D(a, b) ((VD)_mm_min_pd((__m128d)(a), (__m128d)(b)))
 #define MAX_D(a, b) ((VD)_mm_max_pd((__m128d)(a), (__m128d)(b)))
 #else
+#define PIN(v) ((void)(v))
 typedef int32_t I4 __attribute__((vector_size(16)));
 typedef int64_t L2 __attribute__((vector_size(16)));
 static inline F4 choose_f(I4 first, F4 a, F4 b) { return (F4)(((I4)a & first) | ((I4)b & ~first)); }

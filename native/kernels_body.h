@@ -6,6 +6,10 @@
    TAIL_F, TAIL_D(p, n, fill)   the n < LANES elements at p, the lanes after them taken from fill
    LOWER(v), UPPER(v)           half of a vector of float32 as float64
    half_to_float(p)    BYTES / 4 float16 at p as float32
+   PIN(v)              keeps a vector in a register
+   SUM_F, SUM_D, LEAST_D, MOST_D   of one vector (optional)
+   VBITS, MIN_U, MAX_U, MAX_I   vectors of 32-bit integers, their extremes without and with sign
+                       (optional; then LEAST_U, MOST_U, MOST_I of one vector go with SUM_D)
    KERNELS, ISA        name of the table, name of the instruction set
 
    and has opened the region of code that is compiled for it. No -ffast-math: NaN counts. */
@@ -18,17 +22,48 @@ typedef VD VD_any __attribute__((aligned(1), may_alias));
 typedef VH VH_any __attribute__((aligned(1), may_alias));
 typedef float float_any __attribute__((aligned(1), may_alias));
 typedef double double_any __attribute__((aligned(1), may_alias));
+typedef uint32_t VUINT __attribute__((vector_size(BYTES)));
 enum { LANES_F = BYTES / 4, LANES_D = BYTES / 8 };
 
-static inline __attribute__((always_inline)) double sum_of(VD v)
-{
-    double part[LANES_D];
-    memcpy(part, &v, sizeof part);
-    for (int half = LANES_D / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) part[i] += part[i + half];
+/* Reductions of one vector, where the instruction set has none that is better. */
+#ifndef SUM_D
+#define REDUCE(name, vector, type, join)                                                           \
+    static inline __attribute__((always_inline)) type name(vector v)                               \
+    {                                                                                              \
+        enum { LANES = sizeof(vector) / sizeof(type) };                                            \
+        type x[LANES];                                                                             \
+        memcpy(x, &v, sizeof x);                                                                   \
+        for (int half = LANES / 2; half > 0; half /= 2) {                                          \
+            for (int i = 0; i < half; i++) x[i] = join(x[i], x[i + half]);                         \
+        }                                                                                          \
+        return x[0];                                                                               \
     }
-    return part[0];
-}
+#define ADD_SCALAR(a, b) ((a) + (b))
+#define MIN_SCALAR(a, b) ((a) < (b) ? (a) : (b))
+#define MAX_SCALAR(a, b) ((a) > (b) ? (a) : (b))
+REDUCE(sum_f, VF, float, ADD_SCALAR)
+REDUCE(sum_d, VD, double, ADD_SCALAR)
+REDUCE(least_d, VD, double, MIN_SCALAR)
+REDUCE(most_d, VD, double, MAX_SCALAR)
+#define SUM_F sum_f
+#define SUM_D sum_d
+#define LEAST_D least_d
+#define MOST_D most_d
+#ifdef MAX_U
+typedef int32_t VINT __attribute__((vector_size(BYTES)));
+REDUCE(least_u, VUINT, uint32_t, MIN_SCALAR)
+REDUCE(most_u, VUINT, uint32_t, MAX_SCALAR)
+REDUCE(most_i, VINT, int32_t, MAX_SCALAR)
+#define LEAST_U(v) least_u((VUINT)(v))
+#define MOST_U(v) most_u((VUINT)(v))
+#define MOST_I(v) most_i((VINT)(v))
+#else
+REDUCE(least_f, VF, float, MIN_SCALAR)
+REDUCE(most_f, VF, float, MAX_SCALAR)
+#define LEAST_F least_f
+#define MOST_F most_f
+#endif
+#endif
 
 static inline __attribute__((always_inline)) VD f32_wide(const float *p)
 {
@@ -51,7 +86,20 @@ static inline __attribute__((always_inline)) VD f64_wide(const double *p)
 #define MUL_ADD MUL_ADD_F
 #define TAIL TAIL_F
 #define WIDE_ADD(lower, upper, v) (lower += LOWER(v), upper += UPPER(v))
+#define SUM SUM_F
+#define LEAST LEAST_F
+#define MOST MOST_F
+#ifndef MAX_U
+#define ROWS
+#endif
 #include "kernels_loops.h"
+#ifdef MAX_U
+#include "kernels_bits.h"
+#endif
+#undef SUM
+#undef LEAST
+#undef MOST
+#undef ROWS
 #undef T
 #undef TU
 #undef V
@@ -75,6 +123,10 @@ static inline __attribute__((always_inline)) VD f64_wide(const double *p)
 #define MUL_ADD MUL_ADD_D
 #define TAIL TAIL_D
 #define WIDE_ADD(lower, upper, v) (lower += (v))
+#define SUM SUM_D
+#define LEAST LEAST_D
+#define MOST MOST_D
+#define ROWS
 #include "kernels_loops.h"
 
 /* The compiler vectorises these for the instruction set at hand. */

@@ -2,9 +2,16 @@
 
    Given: T, V (a vector of T), LANES, NAME(x), MIN, MAX, TAIL(p, n, fill), and how a vector is
    widened: WIDE_ADD(lower, upper, v) adds v's halves to two vectors of float64 (for float64 itself
-   v is added to one of them). */
+   v is added to one of them);
+   SUM, LEAST, MOST of a vector; ROWS if NAME(rows) is to be made here. */
 
-static inline __attribute__((always_inline)) V NAME(load)(const T *p) { return *(const VU *)p; }
+/* Pinned to a register: memory operands would be loaded once for each use. */
+static inline __attribute__((always_inline)) V NAME(load)(const T *p)
+{
+    V v = *(const VU *)p;
+    PIN(v);
+    return v;
+}
 
 static inline __attribute__((always_inline)) V NAME(all)(T value) { return value - (V){0}; }
 
@@ -23,11 +30,10 @@ static bool NAME(finite)(const char *bytes, Py_ssize_t n)
     for (; n >= LANES; n -= LANES, x += LANES) a = MUL_ADD(NAME(load)(x), zero, a);
     if (n > 0) b = MUL_ADD(TAIL(x, n, zero), zero, b);
     a = (a + b) + (c + d);
-    T sum = 0;
-    for (int i = 0; i < LANES; i++) sum += a[i];
-    return sum == 0;
+    return SUM(a) == 0;
 }
 
+#ifdef ROWS
 static void NAME(rows)(const char *bytes, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride,
                        double *row_sums, tp_range *out)
 {
@@ -63,19 +69,15 @@ static void NAME(rows)(const char *bytes, Py_ssize_t rows, Py_ssize_t width, Py_
             }
             WIDE_ADD(lower, upper, sum);
         }
-        double sum = sum_of(lower + upper);
+        double sum = SUM_D(lower + upper);
         row_sums[row] = sum;
         total += sum;
     }
-    T least = low[0], most = high[0];
-    for (int i = 1; i < LANES; i++) {
-        least = low[i] < least ? low[i] : least;
-        most = high[i] > most ? high[i] : most;
-    }
-    out->min = least;
-    out->max = most;
+    out->min = LEAST(low);
+    out->max = MOST(high);
     out->sum = total;
 }
+#endif
 
 static void NAME(moments)(const char *bytes, Py_ssize_t n, double shift, double out[2])
 {
@@ -89,8 +91,8 @@ static void NAME(moments)(const char *bytes, Py_ssize_t n, double shift, double 
         square_a = MUL_ADD_D(a, a, square_a);
         square_b = MUL_ADD_D(b, b, square_b);
     }
-    out[0] = sum_of(sum_a + sum_b);
-    out[1] = sum_of(square_a + square_b);
+    out[0] = SUM_D(sum_a + sum_b);
+    out[1] = SUM_D(square_a + square_b);
     for (; n > 0; n--, x++) {
         double distance = *(const TU *)x - shift;
         out[0] += distance;
@@ -101,14 +103,14 @@ static void NAME(moments)(const char *bytes, Py_ssize_t n, double shift, double 
 static double NAME(dot)(const char *bytes, const char *other, Py_ssize_t n)
 {
     const T *x = (const T *)bytes, *y = (const T *)other;
-    VD sum_a = {0}, sum_b = {0}, sum_c = {0}, sum_d = {0};
+    VD a = {0}, b = {0}, c = {0}, d = {0};
     for (; n >= 4 * LANES_D; n -= 4 * LANES_D, x += 4 * LANES_D, y += 4 * LANES_D) {
-        sum_a = MUL_ADD_D(NAME(wide)(x), NAME(wide)(y), sum_a);
-        sum_b = MUL_ADD_D(NAME(wide)(x + LANES_D), NAME(wide)(y + LANES_D), sum_b);
-        sum_c = MUL_ADD_D(NAME(wide)(x + 2 * LANES_D), NAME(wide)(y + 2 * LANES_D), sum_c);
-        sum_d = MUL_ADD_D(NAME(wide)(x + 3 * LANES_D), NAME(wide)(y + 3 * LANES_D), sum_d);
+        a = MUL_ADD_D(NAME(wide)(x), NAME(wide)(y), a);
+        b = MUL_ADD_D(NAME(wide)(x + LANES_D), NAME(wide)(y + LANES_D), b);
+        c = MUL_ADD_D(NAME(wide)(x + 2 * LANES_D), NAME(wide)(y + 2 * LANES_D), c);
+        d = MUL_ADD_D(NAME(wide)(x + 3 * LANES_D), NAME(wide)(y + 3 * LANES_D), d);
     }
-    double sum = sum_of((sum_a + sum_b) + (sum_c + sum_d));
+    double sum = SUM_D((a + b) + (c + d));
     for (; n > 0; n--, x++, y++) sum += (double)*(const TU *)x * (double)*(const TU *)y;
     return sum;
 }

@@ -18,8 +18,8 @@ typedef struct {
     /* Whether there is no NaN and no Inf. */
     bool (*f32_finite)(const char *x, Py_ssize_t n);
     bool (*f64_finite)(const char *x, Py_ssize_t n);
-    /* Sum of each row, `stride` bytes apart; total and extremes. The extremes leave NaN out. A sum
-       that is finite proves that every element is; one that is not proves nothing. */
+    /* Sum of each row, `stride` bytes apart; total and extremes. A sum that is finite proves that
+       every element is, one that is not proves nothing; with a NaN the extremes mean nothing. */
     void (*f32_rows)(const char *x, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride,
                      double *row_sums, tp_range *out);
     void (*f64_rows)(const char *x, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride,
