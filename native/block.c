@@ -119,12 +119,12 @@ static void add_exactly(tp_span span, Py_ssize_t n, unsigned wanted, tp_stats *i
     }
 }
 
+/* Into statistics that are clear. */
 static void measure_piece(tp_span span, Py_ssize_t n, unsigned wanted, tp_stats *out)
 {
     const tp_kernels *kernels = tp_kernels_in_use;
     tp_range range;
     bool finite;
-    tp_stats_clear(out, wanted);
     if (wanted & ~TP_COUNTS) {
         range_of(span, n, &range);
         finite = isfinite(range.sum);
@@ -140,13 +140,16 @@ static void measure_piece(tp_span span, Py_ssize_t n, unsigned wanted, tp_stats 
     }
 }
 
+/* Only where they replace those `before`, if there are any. */
 static void find_extremes(tp_span span, Py_ssize_t n, const tp_stats *before, tp_stats *piece)
 {
     const tp_kernels *kernels = tp_kernels_in_use;
     Py_ssize_t (*find)(const char *, Py_ssize_t, double) =
         span.is_f32 ? kernels->f32_find : kernels->f64_find;
-    if (tp_stats_lower(before, piece)) piece->argmin = find(span.x, n, tp_stats_lowest(piece));
-    if (tp_stats_higher(before, piece)) piece->argmax = find(span.x, n, tp_stats_highest(piece));
+    if (before == NULL || tp_stats_lower(before, piece))
+        piece->argmin = find(span.x, n, tp_stats_lowest(piece));
+    if (before == NULL || tp_stats_higher(before, piece))
+        piece->argmax = find(span.x, n, tp_stats_highest(piece));
 }
 
 void tp_add_span(tp_span span, Py_ssize_t n, unsigned wanted, tp_stats *into)
@@ -155,13 +158,14 @@ void tp_add_span(tp_span span, Py_ssize_t n, unsigned wanted, tp_stats *into)
     for (Py_ssize_t start = 0; start < n; start += step) {
         Py_ssize_t count = n - start < step ? n - start : step;
         tp_span part = {span.x + start * size_of(span), span.is_f32};
-        tp_stats piece;
-        measure_piece(part, count, wanted, &piece);
-        if (wanted & TP_ARGS) find_extremes(part, count, into, &piece);
+        tp_stats next, *piece = &next;
         if (into->count == 0)
-            *into = piece;
+            piece = into;
         else
-            tp_stats_add(into, &piece);
+            tp_stats_clear(piece, wanted);
+        measure_piece(part, count, wanted, piece);
+        if (wanted & TP_ARGS) find_extremes(part, count, piece == into ? NULL : into, piece);
+        if (piece != into) tp_stats_add(into, piece);
     }
 }
 

@@ -48,21 +48,13 @@ static inline D2 choose_d(L2 first, D2 a, D2 b) { return (D2)(((L2)a & first) | 
    subnormals normal. */
 static inline F4 half_to_float(const char *from)
 {
-    F4 to;
-    for (int i = 0; i < 4; i++) {
-        uint16_t half;
-        memcpy(&half, from + 2 * i, 2);
-        uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, bits;
-        float value;
-        memcpy(&value, &magnitude, 4);
-        value *= 0x1p112f;
-        memcpy(&bits, &value, 4);
-        bits |= (uint32_t)(half & 0x8000) << 16;
-        if ((half & 0x7c00) == 0x7c00) bits |= 0x7f800000;
-        memcpy(&value, &bits, 4);
-        to[i] = value;
-    }
-    return to;
+    typedef uint16_t H4 __attribute__((vector_size(8)));
+    typedef uint32_t U4 __attribute__((vector_size(16)));
+    H4 halves;
+    memcpy(&halves, from, sizeof halves);
+    U4 half = __builtin_convertvector(halves, U4), magnitude = (half & 0x7fff) << 13;
+    U4 beyond = (U4)(magnitude >= 0x7c00u << 13) & 0x7f800000; /* NaN and Inf */
+    return (F4)((U4)((F4)magnitude * 0x1p112f) | beyond | (half & 0x8000) << 16);
 }
 #endif
 

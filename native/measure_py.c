@@ -50,11 +50,15 @@ static const char *const function_names[] = {
 };
 enum { FUNCTIONS = sizeof function_names / sizeof *function_names };
 
+static PyObject *interned_names[FUNCTIONS];
+
 static int function_of(PyObject *name)
 {
     for (int i = 0; i < FUNCTIONS; i++) {
-        if (PyUnicode_Check(name) && !PyUnicode_CompareWithASCIIString(name, function_names[i]))
-            return i;
+        if (name == interned_names[i]) return i;
+    }
+    for (int i = 0; i < FUNCTIONS; i++) {
+        if (PyUnicode_Check(name) && PyUnicode_Compare(name, interned_names[i]) == 0) return i;
     }
     return -1;
 }
@@ -180,6 +184,10 @@ int tp_add_measure(PyObject *module)
     tp_kernels_usable(list);
     tp_kernels_in_use = list[0];
     tp_threads_init();
+    for (int i = 0; i < FUNCTIONS; i++) {
+        interned_names[i] = PyUnicode_InternFromString(function_names[i]);
+        if (interned_names[i] == NULL) return -1;
+    }
     if (tp_import_numpy() < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

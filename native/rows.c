@@ -16,6 +16,15 @@ static inline double dot_of(tp_span x, const char *y, Py_ssize_t n)
     return (x.is_f32 ? kernels->f32_dot : kernels->f64_dot)(x.x, y, n);
 }
 
+/* Each element is converted once, unlike by dot_of(x, x). */
+static inline double squares_of(tp_span span, Py_ssize_t n)
+{
+    const tp_kernels *kernels = tp_kernels_in_use;
+    double sums[2];
+    (span.is_f32 ? kernels->f32_moments : kernels->f64_moments)(span.x, n, 0, sums);
+    return sums[1];
+}
+
 /* Extremes and sum; NaN if there is one. */
 static void honest_range(tp_span span, Py_ssize_t n, tp_range *out)
 {
@@ -91,7 +100,7 @@ static double scaled_norm(const row_reader *it)
         tp_span span = piece_at(it, start, &n);
         memcpy(scaled, span.x, 8 * (size_t)n);
         for (Py_ssize_t i = 0; i < n; i++) scaled[i] /= largest;
-        sum += dot_of((tp_span){(const char *)scaled, false}, (const char *)scaled, n);
+        sum += squares_of((tp_span){(const char *)scaled, false}, n);
     }
     return sqrt(sum) * largest;
 }
@@ -102,7 +111,7 @@ static double row_norm(const row_reader *it)
     bool is_f32 = true;
     for (Py_ssize_t start = 0, n; start < it->width; start += n) {
         tp_span span = piece_at(it, start, &n);
-        squares += dot_of(span, span.x, n);
+        squares += squares_of(span, n);
         is_f32 &= span.is_f32;
     }
     /* Squares of float32 stay within float64. */
