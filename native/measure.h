@@ -98,14 +98,15 @@ void tp_cursor_advance(tp_cursor *cursor, Py_ssize_t rows);
 /* threads.c: set by hand, for tests; 0 threads to choose by itself. */
 void tp_threads_set(int threads, Py_ssize_t from_bytes);
 void tp_threads_init(void);
-/* From this many bytes an array is worth a second thread. */
-enum { TP_THREAD_BYTES = 1 << 22 };
+/* From this many bytes an array is worth a second thread: starting one takes 25 us or more. */
+enum { TP_THREAD_BYTES = 1 << 24 };
 /* How many threads to use for so many bytes (needs the GIL). */
 int tp_threads_for(Py_ssize_t bytes);
 /* Runs work(0) and work(1), the latter in a thread if one can be had. */
 void tp_run_both(void (*work)(void *), void *first, void *second);
-/* From this many bytes the GIL is released. */
-enum { TP_GIL_BYTES = 1 << 17 };
+/* From this many bytes (10 us) the GIL is released. Whoever lets go of it may wait for 5 ms to get
+   it back. */
+enum { TP_GIL_BYTES = 1 << 20 };
 
 
 /* view.c, torch_view.c */

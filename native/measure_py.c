@@ -20,6 +20,15 @@ static PyObject *tuple_of(const tp_stats *stats)
     return tuple;
 }
 
+/* One number for each row of a view. */
+static PyObject *new_rows(const tp_view *view)
+{
+    npy_intp shape[TP_MAX_DIMS];
+    int ndim = view->ndim ? view->ndim - 1 : 0;
+    for (int axis = 0; axis < ndim; axis++) shape[axis] = view->shape[axis];
+    return PyArray_SimpleNew(ndim, shape, NPY_DOUBLE);
+}
+
 PyDoc_STRVAR(measure_doc,
 "measure(value, wanted, /)\n--\n\n"
 "The attributes of TensorStats in order, or None if Python has to convert the value.");
@@ -42,6 +51,27 @@ static PyObject *measure(PyObject *module, PyObject *const *args, Py_ssize_t nar
     tp_measure(&view, (unsigned)wanted, &stats);
     tp_view_release(&view);
     return tuple_of(&stats);
+}
+
+PyDoc_STRVAR(measure_rows_doc,
+"measure_rows(value, wanted, /)\n--\n\n"
+"`measure` and the sum of each row in one pass; None if Python has to convert the value.");
+
+static PyObject *measure_rows(PyObject *module, PyObject *args)
+{
+    PyObject *value;
+    unsigned wanted;
+    tp_stats stats;
+    tp_view view;
+    if (!PyArg_ParseTuple(args, "OI", &value, &wanted)) return NULL;
+    if (!tp_view_of(value, &view)) Py_RETURN_NONE;
+    PyObject *result = NULL, *sums = new_rows(&view);
+    if (sums != NULL) {
+        tp_measure_rows(&view, wanted, &stats, PyArray_DATA((PyArrayObject *)sums));
+        result = Py_BuildValue("NN", tuple_of(&stats), sums);
+    }
+    tp_view_release(&view);
+    return result;
 }
 
 static const char *const function_names[] = {
@@ -89,10 +119,7 @@ static PyObject *reduce_views(int function, const tp_view *view, const tp_view *
             Py_RETURN_NONE;
         }
     }
-    npy_intp shape[TP_MAX_DIMS];
-    int ndim = view->ndim ? view->ndim - 1 : 0;
-    for (int axis = 0; axis < ndim; axis++) shape[axis] = view->shape[axis];
-    PyObject *out = PyArray_SimpleNew(ndim, shape, NPY_DOUBLE);
+    PyObject *out = new_rows(view);
     if (out != NULL) tp_rows(function, view, other, PyArray_DATA((PyArrayObject *)out));
     return out;
 }
@@ -170,6 +197,7 @@ static PyObject *set_threads(PyObject *module, PyObject *args)
 
 static PyMethodDef functions[] = {
     {"measure", (PyCFunction)(void (*)(void))measure, METH_FASTCALL, measure_doc},
+    {"measure_rows", measure_rows, METH_VARARGS, measure_rows_doc},
     {"row_reduce", (PyCFunction)(void (*)(void))row_reduce, METH_FASTCALL, row_reduce_doc},
     {"isas", isas, METH_NOARGS, "isas()\n--\n\nInstruction sets usable here, best first."},
     {"isa", isa, METH_NOARGS, "isa()\n--\n\nThe instruction set in use."},

@@ -1,11 +1,17 @@
-from typing import Any
+"""Types of the native core; each section belongs to one file in native/."""
+
+from typing import Any, TypeAlias
 
 from tracepact.types import FloatArray
 
-# measure
-def measure(
-    value: Any, wanted: int, /
-) -> tuple[int, int, int, int, float, float, float, float, float, float, int, int, int] | None: ...
+# measure_py.c
+
+_Figures: TypeAlias = tuple[
+    int, int, int, int, float, float, float, float, float, float, int, int, int
+]
+
+def measure(value: Any, wanted: int, /) -> _Figures | None: ...
+def measure_rows(value: Any, wanted: int, /) -> tuple[_Figures, FloatArray] | None: ...
 def row_reduce(function: str, a: Any, b: Any = None, /) -> FloatArray | None: ...
 def isas() -> tuple[str, ...]: ...
 def isa() -> str: ...

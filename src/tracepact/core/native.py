@@ -28,7 +28,7 @@ def measure(value: Any, wanted: Stat = Stat.FULL) -> TensorStats:
     Raises:
         TypeError: The elements are not real numbers.
 
-    One pass, O(n) time, O(1) extra memory; in two threads from 4 MiB on, unless OMP_NUM_THREADS is
+    One pass, O(n) time, O(1) extra memory; in two threads from 16 MiB on, unless OMP_NUM_THREADS is
     1 or the process is bound to one processor. Integers beyond 2**53 are rounded to float64.
     """
     bits: int = wanted._value_
