@@ -135,7 +135,7 @@ static void measure_piece(tp_span span, Py_ssize_t n, unsigned wanted, tp_stats 
         out->count = n;
         if (wanted & ~TP_COUNTS) finish(span, n, wanted, &range, out);
     } else {
-        add_exactly(span, n, wanted & ~TP_ARGS, out);
+        add_exactly(span, n, wanted & TP_ARGS ? (wanted & ~TP_ARGS) | TP_RANGE : wanted, out);
         out->measured = wanted | TP_COUNTS;
     }
 }

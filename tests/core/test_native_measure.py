@@ -167,7 +167,7 @@ def test_one_special_value_is_found_wherever_it_is(core: str, dtype: Any, specia
             for place in {*range(min(n, 40)), n // 2, n - 2, n - 1} & {*range(n)}:
                 x = np.linspace(-1, 1, n).astype(dtype)
                 x[place] = special
-                for wanted in (Stat.COUNTS, Stat.COUNTS | Stat.RANGE, EVERYTHING):
+                for wanted in (Stat.COUNTS, Stat.RANGE, Stat.ARGS, EVERYTHING):
                     assert_describes(measure(x, wanted), x, wanted)
 
 
