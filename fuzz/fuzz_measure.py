@@ -116,9 +116,9 @@ def check_measure(x: Array, wanted: int, figures: tuple[float, ...]) -> str:
     def agrees(figure: float, expected: float, slack: float, power: int = 1) -> bool:
         if exponent == 0:
             return abs(figure - expected) <= slack
-        least = 2.0**-1074
+        few = 2.0**-1068
         target, slack = np.ldexp(expected, power * exponent), np.ldexp(slack, power * exponent)
-        return figure == target or abs(figure - target) <= slack + 4 * least
+        return figure == target or abs(figure - target) <= slack + few
 
     if wanted & 4 and not agrees(figures[6], total, tolerance * magnitude):
         return "sum"
@@ -129,7 +129,7 @@ def check_measure(x: Array, wanted: int, figures: tuple[float, ...]) -> str:
         unit = np.abs(scaled).max()
         if not agrees(figures[7], mean, 1e-13 * magnitude / scaled.size):
             return "mean"
-        if not agrees(figures[8], m2, 1e-9 * m2 + scaled.size * (1e-15 * unit) ** 2, 2):
+        if not agrees(figures[8], m2, 1e-9 * m2 + scaled.size * (1e-14 * unit) ** 2, 2):
             return "m2"
         if not agrees(figures[9], math.sqrt(squares), 1e-13 * math.sqrt(squares)):
             return "l2"

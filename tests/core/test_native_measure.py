@@ -129,7 +129,7 @@ def assert_describes(stats: TensorStats, x: Array, wanted: Stat) -> None:
         m2 = math.fsum((value - mean) ** 2 for value in scaled)
         norm = math.sqrt(math.fsum(value * value for value in scaled))
         assert_close(stats.mean, mean, exponent, 1e-13 * magnitude / len(scaled))
-        assert_close(stats.m2, m2, 2 * exponent, 1e-9 * m2 + 1e-30 * len(scaled))
+        assert_close(stats.m2, m2, 2 * exponent, 1e-9 * m2 + 1e-28 * len(scaled))
         assert_close(stats.l2, norm, exponent, 1e-13 * norm)
 
 
