@@ -7,8 +7,8 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(                                                                       \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2"))),               \
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2"))), \
     apply_to = function)
 #else
 #pragma GCC push_options

@@ -34,6 +34,7 @@ static inline __attribute__((always_inline)) bool f32_bits(
         VD lower = {0}, upper = {0};
         Py_ssize_t n = width;
         for (; n >= 8 * LANES_F; n -= 8 * LANES_F, x += 8 * LANES_F) {
+            fetch_ahead(x);
             VF a = f32_load(x), b = f32_load(x + LANES_F);
             VF c = f32_load(x + 2 * LANES_F), d = f32_load(x + 3 * LANES_F);
             VF e = f32_load(x + 4 * LANES_F), f = f32_load(x + 5 * LANES_F);

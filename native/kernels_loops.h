@@ -44,6 +44,7 @@ static void NAME(rows)(const char *bytes, Py_ssize_t rows, Py_ssize_t width, Py_
         VD lower = {0}, upper = {0};
         Py_ssize_t n = width;
         for (; n >= 8 * LANES; n -= 8 * LANES, x += 8 * LANES) {
+            fetch_ahead(x);
             V a = NAME(load)(x), b = NAME(load)(x + LANES);
             V c = NAME(load)(x + 2 * LANES), d = NAME(load)(x + 3 * LANES);
             V e = NAME(load)(x + 4 * LANES), f = NAME(load)(x + 5 * LANES);
