@@ -160,6 +160,20 @@ def test_every_length_around_a_block_is_measured(core: str, dtype: np.dtype[Any]
 
 @every_core
 @pytest.mark.parametrize("dtype", FLOATS, ids=lambda dtype: np.dtype(dtype).name)
+def test_extremes_are_right_whatever_the_signs(core: str, dtype: Any) -> None:
+    """All of one sign, zeros of either, and a sign that comes late."""
+    with running(core) as measure:
+        for n in (2, 15, 17, 128, 300, 5000):
+            above = np.linspace(0.5, 2, n).astype(dtype)
+            late = above.copy()
+            late[-1] = -0.25
+            zeros = np.where(np.arange(n) % 2, 0.0, -0.0).astype(dtype)
+            for x in (above, -above, late, -late, zeros, above[::-1], -above[::-1]):
+                assert_describes(measure(x, EVERYTHING), x, EVERYTHING)
+
+
+@every_core
+@pytest.mark.parametrize("dtype", FLOATS, ids=lambda dtype: np.dtype(dtype).name)
 @pytest.mark.parametrize("special", SPECIAL[:4])
 def test_one_special_value_is_found_wherever_it_is(core: str, dtype: Any, special: float) -> None:
     with running(core) as measure:
