@@ -12,7 +12,7 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL) return NULL;
-    if (tp_add_clock(module) < 0 || tp_add_measure(module) < 0) {
+    if (tp_add_clock(module) < 0 || tp_add_measure(module) < 0 || tp_add_timer(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -1,10 +1,25 @@
-"""A clock that tests set, and hardware with round figures."""
+"""Both cores, a clock that tests set, and hardware with round figures."""
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
-from tracepact.profiling import HardwareCapability
+from tracepact.core import CoreChoice
+from tracepact.profiling import HardwareCapability, profiler
+
+BUILT = importlib.util.find_spec("tracepact.core._native") is not None
+
+
+@pytest.fixture(
+    params=["python", pytest.param("native", marks=pytest.mark.skipif(not BUILT, reason="no C"))]
+)
+def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The core that `BrickProfiler(...)` picks, each in turn."""
+    choice = CoreChoice(request.param, "the test says so")
+    monkeypatch.setattr(profiler, "selected_core", lambda: choice)
+    return choice.name
 
 
 class FakeClock:

@@ -22,6 +22,8 @@ from tracepact.profiling.profile_check import MIN_CALLS, PROFILING_CONTRACT
 from tracepact.tracing import ContractTracingLayer, EveryNth, Mode, Policy
 from tracepact.types import BrickId
 
+pytestmark = pytest.mark.usefixtures("core")
+
 GATE = BrickCost(4e6, 2e6, 1)
 """40 µs at 100 GB/s, so a budget of 45.4 µs, which the contract's tolerance doubles."""
 HEAD = BrickCost(40e6, 2e7, 1)

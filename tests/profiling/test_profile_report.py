@@ -18,6 +18,8 @@ from tracepact.profiling import (
 )
 from tracepact.types import BrickCategory, BrickId
 
+pytestmark = pytest.mark.usefixtures("core")
+
 
 class Clock(Protocol):
     """What the fixture `clock` is."""

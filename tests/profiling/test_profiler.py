@@ -13,6 +13,8 @@ from tracepact.profiling.profiler import BrickProfiler, Phase, SyncMode
 from tracepact.profiling.samples import CallSamples
 from tracepact.types import BrickId
 
+pytestmark = pytest.mark.usefixtures("core")
+
 
 class Clock(Protocol):
     """What the fixture `clock` is."""

@@ -1,7 +1,7 @@
 """How long bricks take, and how long the hardware says that they may take."""
 
 from tracepact.profiling.brick import DEFAULT_BUDGET, BrickLayer, BrickResult, ComputeBrick
-from tracepact.profiling.budget import PAGE_BYTES, BrickCost, ByteBudget, TokenBudget
+from tracepact.profiling.budget import PAGE_BYTES, BrickCost, ByteBudget, GrowingCost, TokenBudget
 from tracepact.profiling.gpu import GpuInfo
 from tracepact.profiling.hardware import HardwareCapability
 from tracepact.profiling.profile_check import check_profile, is_valid_profile
@@ -28,6 +28,7 @@ __all__ = [
     "Ceilings",
     "ComputeBrick",
     "GpuInfo",
+    "GrowingCost",
     "HardwareCapability",
     "Phase",
     "PhaseProfile",

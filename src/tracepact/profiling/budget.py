@@ -31,6 +31,31 @@ class BrickCost:
 
 
 @dataclass(frozen=True, slots=True)
+class GrowingCost:
+    """Cost of a brick whose calls differ in one size only: `base + size * step`.
+
+    Attention is the example: its size is the number of positions in use. One object serves every
+    call, so nothing needs to be counted from shapes again and again.
+
+    Attributes:
+        base: what does not depend on the size.
+        step: what each unit of size adds.
+    """
+
+    base: BrickCost
+    step: BrickCost
+
+    def at(self, size: int) -> BrickCost:
+        """Cost of a call of that size."""
+        base, step = self.base, self.step
+        return BrickCost(
+            base.bytes_moved + step.bytes_moved * size,
+            base.flops + step.flops * size,
+            base.launches + step.launches * size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenBudget:
     """Time that one token may take.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from struct import Struct
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -31,6 +31,36 @@ class CallSamples:
         self.covered_ns = 0
         self.bytes_moved = 0.0
         self._window = array("d")
+
+    @classmethod
+    def of(
+        cls,
+        calls: int,
+        total_ns: int,
+        own_ns: int,
+        covered_ns: int,
+        bytes_moved: float,
+        window: bytes,
+    ) -> Self:
+        """What the native timer has counted.
+
+        Args:
+            calls: all of them.
+            total_ns: time from start to stop.
+            own_ns: the part of it that no nested brick took.
+            covered_ns: the part of that which ran inside forward passes.
+            bytes_moved: of the calls whose cost is known.
+            window: the last calls, oldest first, four float64 each: elapsed nanoseconds, bytes,
+                flops, launches; NaN where no cost is known.
+        """
+        samples = cls()
+        samples.calls = calls
+        samples.total_ns = total_ns
+        samples.own_ns = own_ns
+        samples.covered_ns = covered_ns
+        samples.bytes_moved = bytes_moved
+        samples._window.frombytes(window)
+        return samples
 
     def add(self, elapsed_ns: int, own_ns: int, cost: BrickCost | None, *, in_pass: bool) -> None:
         """Count one call.
