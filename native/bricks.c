@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { FIRST_ALIASES = 256, MOST_ALIASES = 16384 }; /* places, powers of two */
-enum { FIRST_RECENT = 8, PREFETCH = 8 };
+enum { FIRST_RECENT = 8 };
 
 struct tp_recent {
     double elapsed; /* ticks */
@@ -112,9 +112,16 @@ tp_brick *tp_bricks_resolve(tp_bricks *bricks, PyObject *name, PyObject *layer)
 
 /* -- costs --------------------------------------------------------------------------------- */
 
-static int read_number(PyObject *object, const char *name, double *out)
+static const tp_cost NO_COST = {NAN, NAN, NAN};
+
+/* Attributes of BrickCost and GrowingCost. */
+enum { BYTES_MOVED, FLOPS, LAUNCHES, BASE, STEP, NAMES };
+static const char *const NAME_TEXTS[] = {"bytes_moved", "flops", "launches", "base", "step"};
+static PyObject *names[NAMES];
+
+static int read_number(PyObject *object, int name, double *out)
 {
-    PyObject *number = PyObject_GetAttrString(object, name);
+    PyObject *number = PyObject_GetAttr(object, names[name]);
     if (number == NULL) return -1;
     *out = PyFloat_AsDouble(number);
     Py_DECREF(number);
@@ -123,27 +130,32 @@ static int read_number(PyObject *object, const char *name, double *out)
 
 static int read_brick_cost(PyObject *object, tp_cost *out)
 {
-    if (read_number(object, "bytes_moved", &out->bytes_moved) < 0) return -1;
-    if (read_number(object, "flops", &out->flops) < 0) return -1;
-    return read_number(object, "launches", &out->launches);
+    if (read_number(object, BYTES_MOVED, &out->bytes_moved) < 0) return -1;
+    if (read_number(object, FLOPS, &out->flops) < 0) return -1;
+    return read_number(object, LAUNCHES, &out->launches);
+}
+
+static int read_part(PyObject *object, int name, tp_cost *out)
+{
+    PyObject *part = PyObject_GetAttr(object, names[name]);
+    if (part == NULL) return -1;
+    int status = read_brick_cost(part, out);
+    Py_DECREF(part);
+    return status;
 }
 
 static int read_cost(PyObject *object, tp_known_cost *out)
 {
     *out = (tp_known_cost){object};
     if (object == Py_None) {
-        out->base = (tp_cost){NAN, NAN, NAN};
+        out->base = NO_COST;
         return 0;
     }
-    if (!PyObject_HasAttrString(object, "step")) return read_brick_cost(object, &out->base);
-    PyObject *base = PyObject_GetAttrString(object, "base");
-    PyObject *step = base ? PyObject_GetAttrString(object, "step") : NULL;
-    int status = -1;
-    if (step != NULL && read_brick_cost(base, &out->base) == 0)
-        status = read_brick_cost(step, &out->step);
-    Py_XDECREF(base);
-    Py_XDECREF(step);
-    return status;
+    if (read_brick_cost(object, &out->base) == 0) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+    PyErr_Clear();
+    if (read_part(object, BASE, &out->base) < 0) return -1;
+    return read_part(object, STEP, &out->step);
 }
 
 static inline tp_cost cost_at(const tp_known_cost *cost, int64_t size)
@@ -159,7 +171,7 @@ static inline tp_cost cost_at(const tp_known_cost *cost, int64_t size)
 int tp_brick_cost(tp_brick *brick, PyObject *object, int64_t size, tp_cost *out)
 {
     if (object == NULL || object == Py_None) {
-        *out = (tp_cost){NAN, NAN, NAN};
+        *out = NO_COST;
         return 0;
     }
     for (int i = 0; i < 2; i++) {
@@ -223,16 +235,8 @@ static int count_call(tp_bricks *bricks, const tp_call *call, int phase, bool in
 
 int tp_bricks_count(tp_bricks *bricks, const tp_call *calls, Py_ssize_t n, int phase, bool in_pass)
 {
-    for (Py_ssize_t i = 0; i < n; i++) {
-        /* A pass has pushed all figures out of the caches; what will be needed is fetched early. */
-        if (i + 2 * PREFETCH < n)
-            __builtin_prefetch(&calls[i + 2 * PREFETCH].brick->figures[phase], 1);
-        if (i + PREFETCH < n) {
-            const tp_figures *soon = &calls[i + PREFETCH].brick->figures[phase];
-            if (soon->recent != NULL) __builtin_prefetch(soon->recent + soon->next, 1);
-        }
+    for (Py_ssize_t i = 0; i < n; i++)
         if (TP_UNLIKELY(count_call(bricks, &calls[i], phase, in_pass) < 0)) return -1;
-    }
     return 0;
 }
 
@@ -289,6 +293,9 @@ PyObject *tp_bricks_counted(const tp_bricks *bricks, int phase, double ns_per_ti
 int tp_bricks_init(tp_bricks *bricks)
 {
     memset(bricks, 0, sizeof *bricks);
+    for (int i = 0; i < NAMES; i++)
+        if (names[i] == NULL && (names[i] = PyUnicode_InternFromString(NAME_TEXTS[i])) == NULL)
+            return -1;
     bricks->indices = PyDict_New();
     return bricks->indices == NULL ? -1 : reset_aliases(bricks, FIRST_ALIASES);
 }
