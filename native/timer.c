@@ -77,7 +77,10 @@ int tp_timer_ask_clock(tp_timer *self, int64_t *moment)
     return *moment == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-int tp_timer_now(PyObject *self, int64_t *moment) { return tp_timer_read_clock((tp_timer *)self, moment); }
+int tp_timer_now(PyObject *self, int64_t *moment)
+{
+    return tp_timer_read_clock((tp_timer *)self, moment);
+}
 
 void tp_timer_update_rate(tp_timer *self)
 {
@@ -192,9 +195,10 @@ static int unwind(tp_timer_thread *thread, const tp_brick *brick)
     return config_error(message);
 }
 
-int tp_timer_stop_at(tp_timer *self, int64_t now, PyObject *name, PyObject *layer, PyObject *cost,
-                   Py_ssize_t tokens, int64_t size)
+int tp_timer_stop_at(PyObject *object, int64_t now, PyObject *name, PyObject *layer, PyObject *cost,
+                     Py_ssize_t tokens, int64_t size)
 {
+    tp_timer *self = (tp_timer *)object;
     tp_timer_thread *thread = current(self);
     if (TP_UNLIKELY(thread == NULL)) return -1;
     tp_brick *brick = tp_bricks_find(&self->bricks, name, layer);
@@ -220,7 +224,7 @@ int tp_timer_stop(PyObject *self, PyObject *brick, PyObject *layer, PyObject *co
     int64_t now;
     if (tp_timer_read_clock((tp_timer *)self, &now) < 0) return -1;
     if (ended != NULL) *ended = now;
-    return tp_timer_stop_at((tp_timer *)self, now, brick, layer, cost, tokens, size);
+    return tp_timer_stop_at(self, now, brick, layer, cost, tokens, size);
 }
 
 int tp_timer_exclude(PyObject *self, int64_t ticks)
@@ -235,7 +239,7 @@ int tp_timer_exclude_since(PyObject *self, int64_t moment, double *ns)
 {
     int64_t now;
     if (tp_timer_read_clock((tp_timer *)self, &now) < 0) return -1;
-    *ns = (double)(now - moment) * ((tp_timer *)self)->ns_per_tick;
+    if (ns != NULL) *ns = (double)(now - moment) * ((tp_timer *)self)->ns_per_tick;
     return tp_timer_exclude(self, now - moment);
 }
 

@@ -17,9 +17,13 @@ int tp_timer_start(PyObject *timer, PyObject *brick, PyObject *layer);
 int tp_timer_stop(PyObject *timer, PyObject *brick, PyObject *layer, PyObject *cost,
                   Py_ssize_t tokens, int64_t size, int64_t *ended);
 
+/* The same for a brick that ended at a moment of tp_timer_now, before its cost was looked up. */
+int tp_timer_stop_at(PyObject *timer, int64_t moment, PyObject *brick, PyObject *layer,
+                     PyObject *cost, Py_ssize_t tokens, int64_t size);
+
 /* Takes ticks that this thread spent on tracing out of every figure. */
 int tp_timer_exclude(PyObject *timer, int64_t ticks);
-/* The same for what passed since a moment; `*ns` gets that in nanoseconds. */
+/* The same for what passed since a moment; `ns` is NULL or gets that in nanoseconds. */
 int tp_timer_exclude_since(PyObject *timer, int64_t moment, double *ns);
 
 int tp_timer_begin_forward(PyObject *timer);

@@ -37,9 +37,6 @@ typedef struct tp_timer {
 int tp_timer_ask_clock(tp_timer *self, int64_t *moment);
 /* Ticks become nanoseconds when somebody reads them, by the latest rate. */
 void tp_timer_update_rate(tp_timer *self);
-/* tp_timer_stop with the moment `now`. */
-int tp_timer_stop_at(tp_timer *self, int64_t now, PyObject *name, PyObject *layer, PyObject *cost,
-                     Py_ssize_t tokens, int64_t size);
 
 static inline int tp_timer_read_clock(tp_timer *self, int64_t *moment)
 {

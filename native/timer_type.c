@@ -69,7 +69,7 @@ static PyObject *timer_stop(PyObject *self, PyObject *const *args, Py_ssize_t n,
     if (values[TOKENS] != NULL) tokens = PyLong_AsSsize_t(values[TOKENS]);
     if (values[SIZE] != NULL) size = PyLong_AsLongLong(values[SIZE]);
     if (TP_UNLIKELY((tokens == -1 || size == -1) && PyErr_Occurred())) return NULL;
-    if (tp_timer_stop_at((tp_timer *)self, now, values[BRICK], values[LAYER], values[COST], tokens, size) < 0)
+    if (tp_timer_stop_at(self, now, values[BRICK], values[LAYER], values[COST], tokens, size) < 0)
         return NULL;
     return PyLong_FromLongLong(now);
 }
