@@ -103,8 +103,8 @@ class BrickProfiler:
     Every thread has its own pass; figures of all threads add up.
 
     Where the native core serves, `BrickProfiler(...)` makes a `NativeBrickProfiler`, in which a
-    start and a stop take about 0.1 µs instead of 2; not so with `synchronize`, beside which that
-    does not matter, nor for subclasses.
+    start and a stop take a tenth of the time; not so with `synchronize`, beside which that does
+    not matter, nor for subclasses.
 
     Args:
         layer: the tracing layer that findings about this profile go to.
