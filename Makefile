@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+NATIVE := setup.py $(wildcard native/*.c native/*.h)
 # One thread everywhere: with two busy cores, spin-waiting BLAS threads collapse the speed.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
@@ -10,10 +11,10 @@ export OPENBLAS_NUM_THREADS ?= 1
 MODEL  ?= models/tracepact-tales-q8_0.gguf
 PROMPT ?= Once upon a time
 
-.PHONY: run test lint bench setup clean
+.PHONY: run test test-sanitize fuzz lint bench setup clean
 .DEFAULT_GOAL := run
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[engine,dev]"
 	@touch $(STAMP)
@@ -25,6 +26,12 @@ run: setup        ## the main job: run the shipped model under contracts
 
 test: setup       ## the whole test suite with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+test-sanitize: setup   ## what is native under AddressSanitizer and UndefinedBehaviorSanitizer
+	PYTHON=$(BIN)/python scripts/test_sanitized.sh
+
+fuzz: setup       ## a million arrays, measured natively and by plain NumPy
+	$(BIN)/python fuzz/fuzz_measure.py --cases 1000000
 
 lint: setup       ## formatting, lint and types
 	$(BIN)/ruff check .

@@ -43,6 +43,7 @@ static int reset_aliases(tp_bricks *bricks, size_t places)
     bricks->aliases = fresh;
     bricks->mask = places - 1;
     bricks->alias_count = 0;
+    bricks->resets++;
     bool keep = places > old_places;
     for (size_t i = 0; keep && i < old_places; i++) {
         if (old[i].brick == NULL) continue;

@@ -28,10 +28,10 @@ typedef struct {
 } tp_known_cost;
 
 typedef struct tp_brick {
-    tp_figures figures[TP_PHASES];
-    PyObject *key;          /* (layer, name), as in `samples` */
     tp_known_cost costs[2]; /* two, because one brick may work on two shapes in turn */
     uint8_t oldest_cost;
+    PyObject *key;          /* (layer, name), as in `samples` */
+    tp_figures figures[TP_PHASES];
 } tp_brick;
 
 typedef struct {
@@ -55,6 +55,7 @@ typedef struct {
 typedef struct {
     tp_alias *aliases; /* open addressing, at most half full */
     size_t mask, alias_count;
+    uint64_t resets;   /* how often names and layers may have been let go */
     PyObject *indices; /* key -> index into `all` */
     tp_brick_list all;
     tp_brick_list counted[TP_PHASES]; /* in the order in which they were first counted */

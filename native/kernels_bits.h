@@ -8,9 +8,10 @@ typedef struct {
     VBITS low, high, high_signed;
 } f32_extremes;
 
-static inline __attribute__((always_inline)) void f32_extend(f32_extremes *it, VF v, bool negative)
+static inline __attribute__((always_inline)) void f32_extend(f32_extremes *it, VF v, bool lowest,
+                                                             bool negative)
 {
-    it->low = MIN_U((VBITS)v, it->low);
+    if (lowest) it->low = MIN_U((VBITS)v, it->low);
     it->high = MAX_U((VBITS)v, it->high);
     if (negative) it->high_signed = MAX_I((VBITS)v, it->high_signed);
 }
@@ -22,10 +23,11 @@ static inline __attribute__((always_inline)) float f32_of_bits(uint32_t bits)
     return value;
 }
 
-/* Whether that was right: without `negative` it is if no element has a sign. */
+/* Whether that was right: without `negative` it is if no element has a sign. Without `lowest` the
+   lowest is 0. */
 static inline __attribute__((always_inline)) bool f32_bits(
     const char *bytes, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride, double *row_sums,
-    tp_range *out, bool negative)
+    tp_range *out, bool lowest, bool negative, bool ahead)
 {
     f32_extremes all = {(VBITS)(~(VUINT){0}), (VBITS)(VUINT){0}, (VBITS)((VUINT){0} + 0x80000000u)};
     double total = 0;
@@ -34,7 +36,7 @@ static inline __attribute__((always_inline)) bool f32_bits(
         VD lower = {0}, upper = {0};
         Py_ssize_t n = width;
         for (; n >= 8 * LANES_F; n -= 8 * LANES_F, x += 8 * LANES_F) {
-            fetch_ahead(x);
+            if (ahead) fetch_ahead(x);
             VF a = f32_load(x), b = f32_load(x + LANES_F);
             VF c = f32_load(x + 2 * LANES_F), d = f32_load(x + 3 * LANES_F);
             VF e = f32_load(x + 4 * LANES_F), f = f32_load(x + 5 * LANES_F);
@@ -43,7 +45,7 @@ static inline __attribute__((always_inline)) bool f32_bits(
 #define TREE(join)                                                                                 \
     join(join(join((VBITS)a, (VBITS)b), join((VBITS)c, (VBITS)d)),                                 \
          join(join((VBITS)e, (VBITS)f), join((VBITS)g, (VBITS)h)))
-            all.low = MIN_U(all.low, TREE(MIN_U));
+            if (lowest) all.low = MIN_U(all.low, TREE(MIN_U));
             all.high = MAX_U(all.high, TREE(MAX_U));
             if (negative) all.high_signed = MAX_I(all.high_signed, TREE(MAX_I));
 #undef TREE
@@ -54,11 +56,11 @@ static inline __attribute__((always_inline)) bool f32_bits(
             for (; n >= LANES_F; n -= LANES_F, x += LANES_F) {
                 VF a = f32_load(x);
                 sum += a;
-                f32_extend(&all, a, negative);
+                f32_extend(&all, a, lowest, negative);
             }
             if (n > 0) {
                 sum += TAIL_F(x, n, (VF){0});
-                f32_extend(&all, TAIL_F(x, n, f32_all(*(const float_any *)x)), negative);
+                f32_extend(&all, TAIL_F(x, n, f32_all(*(const float_any *)x)), lowest, negative);
             }
             WIDE_ADD(lower, upper, sum);
         }
@@ -69,11 +71,11 @@ static inline __attribute__((always_inline)) bool f32_bits(
     uint32_t low = MOST_U(all.high), high = low;
     const bool has_sign = low >> 31;
     if (!has_sign || negative) {
-        uint32_t lowest = LEAST_U(all.low);
-        if (!has_sign) low = lowest;
+        uint32_t least = lowest ? LEAST_U(all.low) : 0;
+        if (!has_sign) low = least;
         if (negative) {
             int32_t highest = MOST_I(all.high_signed);
-            high = highest < 0 ? lowest : (uint32_t)highest;
+            high = highest < 0 ? least : (uint32_t)highest;
         }
     }
     out->min = f32_of_bits(low);
@@ -87,6 +89,16 @@ static void f32_rows(const char *x, Py_ssize_t rows, Py_ssize_t width, Py_ssize_
 {
     /* Probabilities, and whatever else has no sign, need one comparison less. */
     const bool guess = rows > 0 && width > 0 && *(const float_any *)x >= 0;
-    if (guess && f32_bits(x, rows, width, stride, row_sums, out, false)) return;
-    f32_bits(x, rows, width, stride, row_sums, out, true);
+    if (guess && f32_bits(x, rows, width, stride, row_sums, out, true, false, true))
+        return;
+    f32_bits(x, rows, width, stride, row_sums, out, true, true, true);
+}
+
+static bool f32_unsigned(const char *x, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride,
+                         double *row_sums, tp_range *out)
+{
+    enum { CACHE = 1 << 15 }; /* bytes, that the first-level cache may hold: nothing to fetch */
+    if (rows * stride <= CACHE)
+        return f32_bits(x, rows, width, stride, row_sums, out, false, false, false);
+    return f32_bits(x, rows, width, stride, row_sums, out, false, false, true);
 }

@@ -209,6 +209,9 @@ const tp_kernels KERNELS = {
     .f32_finite = f32_finite,
     .f64_finite = f64_finite,
     .f32_rows = f32_rows,
+#ifdef MAX_U
+    .f32_unsigned = f32_unsigned,
+#endif
     .f64_rows = f64_rows,
     .f32_moments = f32_moments,
     .f64_moments = f64_moments,

@@ -10,11 +10,12 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__native(void)
 {
+    static int (*const parts[])(PyObject *) = {
+        tp_add_clock, tp_add_measure, tp_add_largest, tp_add_compare, tp_add_plan,
+        tp_add_tracing, tp_add_timer, tp_add_probe,
+    };
     PyObject *module = PyModule_Create(&definition);
-    if (module == NULL) return NULL;
-    if (tp_add_clock(module) < 0 || tp_add_measure(module) < 0 || tp_add_timer(module) < 0) {
-        Py_DECREF(module);
-        return NULL;
-    }
+    for (size_t i = 0; module != NULL && i < sizeof parts / sizeof *parts; i++)
+        if (parts[i](module) < 0) Py_CLEAR(module);
     return module;
 }

@@ -150,7 +150,9 @@ int tp_timer_start(PyObject *object, PyObject *name, PyObject *layer)
     int64_t now;
     if (TP_UNLIKELY(tp_timer_read_clock(self, &now) < 0)) return -1;
     if (TP_UNLIKELY(thread->depth == thread->open_room) && grow_open(thread) < 0) return -1;
-    thread->open[thread->depth++] = (tp_open_brick){brick, now - thread->excluded, 0};
+    thread->open[thread->depth++] = (tp_open_brick){
+        brick, name, layer, self->bricks.resets, now - thread->excluded, 0,
+    };
     return 0;
 }
 
@@ -195,13 +197,26 @@ static int unwind(tp_timer_thread *thread, const tp_brick *brick)
     return config_error(message);
 }
 
+/* Mostly the one that is open: the kernel has driven the aliases out of the caches by now. */
+static inline tp_brick *brick_to_stop(tp_timer *self, const tp_timer_thread *thread,
+                                      PyObject *name, PyObject *layer)
+{
+    if (TP_LIKELY(thread->depth > 0)) {
+        const tp_open_brick *last = &thread->open[thread->depth - 1];
+        if (TP_LIKELY(last->name == name && last->layer == layer
+                      && last->resets == self->bricks.resets))
+            return last->brick;
+    }
+    return tp_bricks_find(&self->bricks, name, layer);
+}
+
 int tp_timer_stop_at(PyObject *object, int64_t now, PyObject *name, PyObject *layer, PyObject *cost,
                      Py_ssize_t tokens, int64_t size)
 {
     tp_timer *self = (tp_timer *)object;
     tp_timer_thread *thread = current(self);
     if (TP_UNLIKELY(thread == NULL)) return -1;
-    tp_brick *brick = tp_bricks_find(&self->bricks, name, layer);
+    tp_brick *brick = brick_to_stop(self, thread, name, layer);
     if (TP_UNLIKELY(brick == NULL)) return -1;
     bool innermost = thread->depth > 0 && thread->open[thread->depth - 1].brick == brick;
     if (TP_UNLIKELY(!innermost) && unwind(thread, brick) < 0) return -1;

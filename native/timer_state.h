@@ -7,6 +7,8 @@
 
 typedef struct {
     tp_brick *brick;
+    PyObject *name, *layer;  /* borrowed from the aliases until these are reset */
+    uint64_t resets;
     int64_t started, nested; /* ticks */
 } tp_open_brick;
 

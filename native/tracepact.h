@@ -92,7 +92,10 @@ int tp_plan_run(PyObject *plan, PyObject *const *values, tp_stats *stats);
 #include <x86intrin.h>
 extern bool tp_clock_is_tsc;
 uint64_t tp_clock_ns(void);
-static inline uint64_t tp_ticks(void) { return TP_LIKELY(tp_clock_is_tsc) ? __rdtsc() : tp_clock_ns(); }
+static inline uint64_t tp_ticks(void)
+{
+    return TP_LIKELY(tp_clock_is_tsc) ? __rdtsc() : tp_clock_ns();
+}
 #else
 uint64_t tp_clock_ns(void);
 static inline uint64_t tp_ticks(void) { return tp_clock_ns(); }
@@ -104,7 +107,10 @@ const char *tp_clock_name(void);
 int tp_add_clock(PyObject *module);
 int tp_add_measure(PyObject *module);
 int tp_add_timer(PyObject *module);
+int tp_add_largest(PyObject *module);
+int tp_add_compare(PyObject *module);
 int tp_add_plan(PyObject *module);
 int tp_add_tracing(PyObject *module);
+int tp_add_probe(PyObject *module);
 
 #endif

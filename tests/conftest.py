@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tracepact.contracts import ContractRegistry
+from tracepact.core import using_core
+from tracepact.errors import ConfigError
 
 # A busy machine must not fail a property; the suite as a whole has a timeout.
 settings.register_profile("tracepact", deadline=None)
 settings.load_profile("tracepact")
+
+
+@pytest.fixture(params=["python", "native"])
+def core(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both cores, one after the other; suites that use it state what holds for either."""
+    name: str = request.param
+    try:
+        block = using_core(name)
+        with block:
+            yield name
+    except ConfigError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

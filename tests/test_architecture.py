@@ -12,7 +12,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 ROOMS = [
     "errors", "types", "config", "violation", "core", "predicate", "contracts", "exporters",
-    "tracing", "profiling", "model", "engines", "faults", "report", "session", "cli",
+    "tracing", "enforce", "profiling", "model", "engines", "faults", "report", "session", "cli",
 ]  # fmt: skip
 """Each room may import from those before it."""
 
@@ -67,3 +67,19 @@ def test_rooms_are_those_that_exist() -> None:
         "__init__", "__pycache__", "py.typed",
     }  # fmt: skip
     assert found == set(ROOMS)
+
+
+NATIVE = sorted((SOURCE.parents[1] / "native").glob("*.[ch]"))
+
+
+@pytest.mark.parametrize("path", NATIVE, ids=lambda path: path.name)
+def test_native_file_has_at_most_500_lines_of_100_columns(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 500
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 100] == []
+
+
+def test_every_native_source_has_its_place_in_the_architecture() -> None:
+    text = (SOURCE.parents[1] / "ARCHITECTURE.md").read_text()
+    found = {p.name for p in NATIVE if p.suffix == ".c" and not p.name.startswith("kernels_")}
+    assert [name for name in sorted(found) if f"`{name}`" not in text] == []

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracepact import exporters
     from tracepact.contracts import Contract, ContractRegistry, Equation, Postcondition, Problem
     from tracepact.core import TensorStats
+    from tracepact.enforce import contract
     from tracepact.engines.attach import trace
     from tracepact.errors import (
         ConfigError,
@@ -99,6 +100,7 @@ __all__ = [
     "TracepactError",
     "Violation",
     "__version__",
+    "contract",
     "current_span",
     "exporters",
     "parse_formula",
@@ -115,6 +117,7 @@ _HOMES = {
         "Problem",
     ),
     "tracepact.core": ("TensorStats",),
+    "tracepact.enforce": ("contract",),
     "tracepact.engines.attach": ("trace",),
     "tracepact.errors": (
         "ConfigError",

@@ -69,7 +69,8 @@ def test_doctor_shows_core_contracts_and_hardware() -> None:
     result = tracepact("doctor", "--format", "json")
     data = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert data["core"]["name"] == "python"
+    assert data["core"]["name"] == "native"
+    assert data["core"]["instruction_set"] in ("avx512", "avx2", "plain", "neon")
     assert data["contracts"]["count"] >= 28
     assert data["hardware"]["memory_bandwidth_gbps"] > 0
     assert "core" in tracepact("doctor").stdout

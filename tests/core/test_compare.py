@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracepact.core import CHUNK_ELEMENTS, compare
+from tracepact.core import CHUNK_ELEMENTS, ErrorStats, compare, using_core
 
 NAN, INF = math.nan, math.inf
 
@@ -72,3 +72,19 @@ def test_worst_element_is_found_in_any_chunk() -> None:
 def test_shapes_that_cannot_be_compared_are_refused(shapes: Any) -> None:
     with pytest.raises(ValueError, match="cannot compare shapes"):
         compare(np.ones(shapes[0]), np.ones(shapes[1]))
+
+
+@given(
+    st.lists(st.floats(width=32) | st.sampled_from([0.0, 1.0, NAN]), min_size=1),
+    st.integers(0, 2**32 - 1),
+)
+def test_both_cores_find_the_same(numbers: list[float], seed: int) -> None:
+    reference = np.array(numbers * 19, np.float32)
+    value = np.random.default_rng(seed).permutation(reference).astype(np.float64)
+    found = []
+    for core in ("python", "native"):
+        with using_core(core):
+            found.append(compare(reference, value))
+    for name in ErrorStats.__slots__:
+        figures = [getattr(each, name) for each in found]
+        assert figures[1] == pytest.approx(figures[0], rel=1e-12, abs=1e-12, nan_ok=True), name

@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracepact.core import python
+from tracepact.core import dispatch, python
 from tracepact.core.stats import Stat, TensorStats
 from tracepact.types import Array
 
 _native = pytest.importorskip("tracepact.core._native")
-native = pytest.importorskip("tracepact.core.native")
 
 EVERYTHING = Stat.FULL | Stat.ARGS
 FLOATS = [np.float64, np.float32, np.float16, ml_dtypes.bfloat16]
@@ -45,7 +44,7 @@ def running(core: str) -> Iterator[Callable[..., TensorStats]]:
     _native.set_isa(isa)
     _native.set_threads(int(threads), 0)
     try:
-        yield native.measure
+        yield dispatch.measure
     finally:
         _native.set_isa(before)
         _native.set_threads(0)

@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracepact.core import python
+from tracepact.core import dispatch, python
 from tracepact.types import Array, FloatArray
 
 _native = pytest.importorskip("tracepact.core._native")
-native = pytest.importorskip("tracepact.core.native")
 
 FUNCTIONS = ["row_sums", "row_norms", "row_min", "row_max", "row_argmax"]
 DTYPES = [np.dtype(name) for name in ("f8", "f4", "f2", ml_dtypes.bfloat16, "i1", "i4", "u8", "?")]
@@ -34,7 +33,7 @@ def running(core: str) -> Iterator[Callable[..., FloatArray]]:
     try:
         if core != "python":
             _native.set_isa(core)
-        yield python.row_reduce if core == "python" else native.row_reduce
+        yield python.row_reduce if core == "python" else dispatch.row_reduce
     finally:
         _native.set_isa(before)
 

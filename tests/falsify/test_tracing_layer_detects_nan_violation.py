@@ -9,7 +9,9 @@ import pytest
 
 from tracepact.contracts import ContractRegistry
 from tracepact.core import python as core
+from tracepact.core import using_core
 from tracepact.exporters import MemoryExporter
+from tracepact.predicate import compile_plan, parse_predicate
 from tracepact.tracing import ContractTracingLayer, Site
 from tracepact.types import Array, FloatArray
 
@@ -42,7 +44,18 @@ def test_claim_is_refuted_when_the_core_counts_no_nan(
         return measure_chunk(np.where(np.isnan(x), 0.0, x), wanted)
 
     monkeypatch.setattr(core, "measure_chunk", blind)
-    assert not claim(registry("all(isfinite(ret))"))
+    with using_core("python"):
+        assert not claim(registry("all(isfinite(ret))"))
+
+
+def test_claim_is_refuted_when_the_native_plan_passes_everything(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break the mechanism: the native core tests another condition than the one of the contract."""
+    with using_core("native"):
+        harmless = compile_plan([(parse_predicate("len(ret) >= 0").node, None)]).native
+        monkeypatch.setattr("tracepact.predicate.plan._native_plan", lambda *_: harmless)
+        assert not claim(registry("all(isfinite(ret))"))
 
 
 def test_claim_is_refuted_when_closing_a_span_checks_nothing(

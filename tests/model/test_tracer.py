@@ -95,7 +95,7 @@ def test_output_of_a_layer_is_not_measured_again_as_input_of_the_next(
     tracer.record_activation(1, "input", value)
     assert tracer.layer.checks == checks
     first, second = tracer.end_forward().activations
-    assert second.stats is first.stats
+    assert second.stats == first.stats
 
 
 def test_residual_ratio_is_near_one_when_a_layer_adds_nothing() -> None:
@@ -144,6 +144,17 @@ def test_logit_record_follows_the_winner_through_the_layers() -> None:
     assert record.layer_ranks[:, 0].tolist() == [1, 0, 0]
 
 
+def test_no_layer_decides_where_there_is_nan() -> None:
+    tracer, _ = traced()
+    state = np.array([[np.nan, 1.0]], np.float32)
+    tracer.begin_forward(0)
+    tracer.record_activation(0, "output", state)
+    tracer.record_logits(state[0], lens=lambda h, t: h if t is None else h[:, t])
+    record = tracer.end_forward().logits
+    assert record is not None
+    assert record.deciding_layer is None
+
+
 def test_full_ranks_count_the_whole_vocabulary() -> None:
     tracer, _ = traced(dataclasses.replace(TraceConfig.full(), top_k=1, full_ranks=True))
     matrix = np.eye(4, dtype=np.float32)
@@ -162,11 +173,11 @@ def test_full_ranks_count_the_whole_vocabulary() -> None:
 
 def test_logit_beyond_its_bound_is_a_violation() -> None:
     tracer, violations = traced()
-    bound = np.full(VOCABULARY, 2.0)
+    norms = np.full(VOCABULARY, 2.0)
     values = np.zeros(VOCABULARY, np.float32)
     values[17] = -2.5
     tracer.begin_forward(0)
-    tracer.record_logits(values, bound=bound)
+    tracer.record_logits(values, row_norms=norms)
     record = tracer.end_forward().logits
     (violation,) = violations
     assert (violation.contract, violation.equation) == ("model-config-algebra-v1", "logit_bound")
@@ -255,7 +266,7 @@ def test_lightweight_takes_activations_and_cache_only() -> None:
     tracer.begin_forward(0)
     tracer.record_activation(0, "input", normal(1, D))
     tracer.record_attention(0, np.ones((1, 1, 1), np.float32))
-    tracer.record_logits(normal(VOCABULARY), bound=np.full(VOCABULARY, 100.0))
+    tracer.record_logits(normal(VOCABULARY), row_norms=np.full(VOCABULARY, 100.0))
     tracer.record_quantisation("w", "F32", normal(4), normal(4), threshold=1)
     tracer.record_kv_cache(kv_record(), nonfinite=np.zeros(3), guard_writes=np.zeros(3))
     traces = tracer.end_forward()
@@ -358,7 +369,7 @@ def test_other_registry_is_silent_on_a_healthy_pass_and_finds_a_broken_row(tmp_p
         tracer.begin_forward(0)
         tracer.record_activation(0, "input", normal(2, D))
         tracer.record_attention(0, np.full((2, 3, 4), 0.25 * scale, np.float32))
-        tracer.record_logits(normal(VOCABULARY), bound=np.full(VOCABULARY, 100.0))
+        tracer.record_logits(normal(VOCABULARY), row_norms=np.full(VOCABULARY, 100.0))
         tracer.end_forward_with_contracts(other)
         assert [v.expression for v in memory.violations] == expected
         assert layer.checks > 3
@@ -422,7 +433,7 @@ def test_hidden_states_are_kept_as_they_were() -> None:
 def test_padded_row_of_the_vocabulary_has_no_share_in_the_bound() -> None:
     tracer, violations = traced()
     tracer.begin_forward(0)
-    tracer.record_logits(np.array([0.0, 1.0]), bound=np.array([0.0, 2.0]))
+    tracer.record_logits(np.array([0.0, 1.0]), row_norms=np.array([0.0, 2.0]))
     record = tracer.end_forward().logits
     assert record is not None
     assert record.bound_utilization == 0.5

@@ -21,8 +21,8 @@ class Traced(NamedTuple):
 
 
 @pytest.fixture
-def traced(registry: Callable[..., ContractRegistry]) -> Callable[..., Traced]:
-    """Layer and site for the conditions of one equation."""
+def traced(registry: Callable[..., ContractRegistry], core: str) -> Callable[..., Traced]:
+    """Layer and site for the conditions of one equation, of either core."""
 
     def build(
         *postconditions: str,

@@ -132,8 +132,8 @@ def test_fault_in_a_check_is_counted_and_logged_once_and_never_raised(
 
     monkeypatch.setattr(site.plan, "run", broken)
     for _ in range(3):
-        assert site.check(ret=1)
-    with site(ret=1) as span:
+        assert site.check(ret=-1)
+    with site(ret=-1) as span:
         pass
     assert span.status == "ok"
     assert layer.faults == {"check of demo-kernel-v1/demo: ZeroDivisionError": 4}

@@ -64,7 +64,7 @@ def _examine(refresh: bool, contracts: Any) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "core": {"name": core.name, "reason": core.reason},
+        "core": {"name": core.name, "reason": core.reason, **_native_details()},
         "contracts": {
             "count": len(registry.contracts),
             "equations": sum(len(c.equations) for c in registry.contracts.values()),
@@ -81,6 +81,15 @@ def _examine(refresh: bool, contracts: Any) -> dict[str, Any]:
             for name, extra in _EXTRAS.items()
         },
     }
+
+
+def _native_details() -> dict[str, str]:
+    from tracepact.core import native_core
+
+    native = native_core()
+    if native is None:
+        return {}
+    return {"instruction_set": native.isa(), "clock": native.clock}
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -1,29 +1,108 @@
 """Types of the native core; each section belongs to one file in native/."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final
 
-from tracepact.types import FloatArray
+from tracepact.types import Array, FloatArray
+
+# clock.c
+
+clock: Final[str]
 
 # measure_py.c
 
-_Figures: TypeAlias = tuple[
-    int, int, int, int, float, float, float, float, float, float, int, int, int
-]
+_Figures = tuple[int, int, int, int, float, float, float, float, float, float, int, int]
 
-def measure(value: Any, wanted: int, /) -> _Figures | None: ...
-def measure_rows(value: Any, wanted: int, /) -> tuple[_Figures, FloatArray] | None: ...
+def measure(
+    value: Any, wanted: int, /
+) -> tuple[int, int, int, int, float, float, float, float, float, float, int, int, int] | None: ...
 def row_reduce(function: str, a: Any, b: Any = None, /) -> FloatArray | None: ...
 def isas() -> tuple[str, ...]: ...
 def isa() -> str: ...
 def set_isa(name: str, /) -> None: ...
 def set_threads(threads: int, from_bytes: int = ..., /) -> None: ...
 
-# clock.c
+# largest.c
 
-clock: str
+def largest(values: Array, k: int, /) -> list[int] | None: ...
+def largest_share(values: Array, bounds: Array, /) -> float | None: ...
 
-# timer.c
+# compare.c
+
+def compare(
+    reference: Any, value: Any, /
+) -> tuple[int, float, float, float, float, int, float] | None: ...
+
+# site.c, span.c, current.c, checked.c
+
+class LayerState:
+    checks: Final[int]
+    @property
+    def check_ns(self) -> int: ...
+    def configure(self, is_off: bool, every_nth: int, /) -> None: ...
+
+class Site:
+    def check(self, /, **fields: Any) -> bool: ...
+    def check_in(self, context: Any, /, **fields: Any) -> bool: ...
+    def __call__(self, /, **fields: Any) -> Any: ...
+    def _bind(
+        self, state: LayerState, plan: Plan | None, conditions: int, copies: bool, /
+    ) -> None: ...
+    def _holds(self, fields: Any, /) -> bool: ...
+    def _span(self, fields: dict[str, Any], /) -> Any: ...
+
+class Checked:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        site: Any,
+        fallback: Callable[..., Any],
+        parameters: tuple[tuple[str, bool, bool, bool, Any], ...],
+        /,
+    ) -> None: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any: ...
+
+def current_span() -> Any: ...
+
+# trace_log.c, probe.c
+
+_Worst = tuple[float, int, int]
+
+class TraceLog:
+    def append(self, kind: int, layer: int, figures: _Figures, kept: Array | None, /) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[int, int, _Figures, Array | None]: ...
+    def worst(self) -> tuple[int, _Worst, int, _Worst, _Worst]: ...
+    def arrays(self, kind: int, /) -> list[Array]: ...
+
+class Probe:
+    def run(
+        self, brick: str, layer: int | None, kernel: Callable[..., Array], /, **inputs: Any
+    ) -> Array: ...
+    def residual(self, layer: int, point: str, value: Array, /) -> None: ...
+    def _watch(
+        self,
+        brick: str | None,
+        plan: Plan | None,
+        conditions: tuple[int, int, int],
+        kind: int,
+        in_python: bool,
+        has_more: bool,
+        /,
+    ) -> None: ...
+    def _begin(
+        self,
+        layer: LayerState | None,
+        timer: BrickTimer | None,
+        log: TraceLog | None,
+        size: int,
+        sampled_brick: str | None,
+        sampled_layer: int | None,
+        /,
+    ) -> bool: ...
+    def _end(self) -> tuple[int, int, int, int] | None: ...
+
+# timer_type.c
 
 class BrickTimer:
     def __init__(self, clock: Callable[[], int] | None = None, /) -> None: ...
@@ -46,3 +125,23 @@ class BrickTimer:
         self, phase: int, /
     ) -> list[tuple[tuple[int | None, str], tuple[int, int, int, int, float, bytes]]]: ...
     def _counted_passes(self, phase: int, /) -> tuple[int, int]: ...
+
+# plan.c
+
+class Plan:
+    def __init__(
+        self,
+        fields: tuple[str, ...],
+        steps: tuple[tuple[Any, ...], ...],
+        intervals: tuple[tuple[int, float, float, int], ...],
+        tests: tuple[tuple[tuple[Any, ...], ...], tuple[tuple[int, int], ...]],
+        scalars: tuple[tuple[float, float], ...] | None,
+        tolerances: tuple[float, tuple[tuple[str, float, float], ...]],
+    ) -> None: ...
+    @property
+    def fields(self) -> tuple[str, ...]: ...
+    def run(self, /, *values: Any) -> bool | None: ...
+    def value(self, *values: Any) -> float | None: ...
+    def statistics(
+        self, /, *values: Any
+    ) -> tuple[tuple[int, int, int, int, float, float, float, int] | None, ...] | None: ...

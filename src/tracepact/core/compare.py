@@ -10,6 +10,7 @@ import numpy as np
 
 from tracepact.core.arrays import as_array
 from tracepact.core.python import chunks, dot
+from tracepact.core.select import native_core
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,24 @@ def compare(reference: Any, value: Any) -> ErrorStats:
 
     One pass over both in chunks, O(1) extra memory.
     """
+    native = native_core()
+    sums = (None if native is None else native.compare(reference, value)) or _sums(reference, value)
+    size, signal, power, product, error, worst, largest = sums
+    norms = math.sqrt(signal) * math.sqrt(power)
+    alike = 1.0 if signal == power else 0.0
+    noise = error / signal if signal else error and error * math.inf
+    return ErrorStats(
+        mse=error / size,
+        max_abs_error=largest,
+        worst_index=worst,
+        cosine=alike if norms == 0 else product / norms,
+        snr_db=-10 * math.log10(noise) if noise > 0 else math.nan if noise != noise else math.inf,
+        relative_error=math.sqrt(noise),
+    )
+
+
+def _sums(reference: Any, value: Any) -> tuple[int, float, float, float, float, int, float]:
+    """Elements; Σ ref², Σ value², Σ ref·value, Σ err²; where |err| is largest, and that."""
     first, second = as_array(reference), as_array(value)
     if first.shape != second.shape or not first.size:
         raise ValueError(f"cannot compare shapes {first.shape} and {second.shape}")
@@ -58,14 +77,4 @@ def compare(reference: Any, value: Any) -> ErrorStats:
             if not distance <= largest and largest == largest:
                 largest, worst = distance, seen + index
             seen += a.size
-    norms = math.sqrt(signal) * math.sqrt(power)
-    alike = 1.0 if signal == power else 0.0
-    noise = error / signal if signal else error and error * math.inf
-    return ErrorStats(
-        mse=error / first.size,
-        max_abs_error=largest,
-        worst_index=worst,
-        cosine=alike if norms == 0 else product / norms,
-        snr_db=-10 * math.log10(noise) if noise > 0 else math.nan if noise != noise else math.inf,
-        relative_error=math.sqrt(noise),
-    )
+    return first.size, signal, power, product, error, worst, largest

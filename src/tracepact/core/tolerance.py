@@ -8,10 +8,10 @@ elements in a narrow type rounds each of them (3e-4 for float16, 2e-3 for bfloat
 
 from __future__ import annotations
 
-_TERMS_PER_TOLERANCE = 256
+TERMS_PER_TOLERANCE = 256
 """A contract's tolerance covers a sum of this many terms; longer sums get it in proportion."""
 
-_ROUNDING: dict[str, tuple[float, float]] = {
+ROUNDING: dict[str, tuple[float, float]] = {
     # dtype: (unit roundoff, half of the smallest subnormal: what underflow costs an element)
     "float16": (2.0**-11, 2.0**-25),
     "bfloat16": (2.0**-8, 0.0),
@@ -28,6 +28,6 @@ def scaled_tolerance(base: float, dtype: str, terms: int = 1) -> float:
         dtype: Name of the storage dtype, as in `"float16"`; types of 32 bits and more add nothing.
         terms: Length of the row or array that is summed; 1 where nothing is.
     """
-    growth = max(1.0, terms / _TERMS_PER_TOLERANCE)
-    roundoff, underflow = _ROUNDING.get(dtype, (0.0, 0.0))
+    growth = max(1.0, terms / TERMS_PER_TOLERANCE)
+    roundoff, underflow = ROUNDING.get(dtype, (0.0, 0.0))
     return base * growth + roundoff + underflow * terms

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from tracepact.core import TensorStats
 from tracepact.types import Array, FloatArray
 
 TRACE: Final = "MLT-02"
@@ -46,6 +47,11 @@ class AttentionRecord:
             "sink" if sink > _DOMINANT else "recent" if recent > _DOMINANT else "spread"
             for sink, recent in zip(self.sink_mass, self.recent_mass, strict=True)
         ]
+
+
+def row_sum_error(sums: TensorStats) -> float:
+    """Largest |Σ − 1| of rows, from the statistics of their sums; 0 without rows."""
+    return max(abs(sums.lowest - 1.0), abs(sums.highest - 1.0)) if sums.count else 0.0
 
 
 def describe(layer: int, weights: Array, row_sum_error: float, top_k: int) -> AttentionRecord:

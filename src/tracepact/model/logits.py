@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
 
+from tracepact.core import largest_share
 from tracepact.types import Array
 
 TRACE: Final = "MLT-03"
@@ -17,77 +20,78 @@ Lens: TypeAlias = Callable[[Array, Array | None], Array]
 """(hidden [n, d], token ids [k] or None for all) -> logits [n, k or vocabulary]."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LogitRecord:
     """The tracked tokens of one forward pass.
 
     Attributes:
         tokens: [k] ids, largest final logit first.
         logits: [k] their final logits.
-        layer_logits: [layers, k] logits that the residual stream after each layer would give;
-            None without hidden states.
-        layer_ranks: [layers, k] rank, 0 first: in the whole vocabulary or, without `full_ranks`,
-            among the tracked tokens.
-        deciding_layer: First layer from which the winner stays first; None if unknown.
         bound_utilization: Largest |logit| over its bound ‖W_i‖·‖h‖; NaN without a bound.
         temperature: Of the sampler; 0 is greedy.
         top_p: Of the sampler.
+        hidden: [1, d] residual stream after each layer; empty if unknown.
+        lens: Turns them into logits.
+        full_ranks: Rank in the whole vocabulary, not only among the tracked tokens.
+
+    What follows the tokens through the layers is computed when somebody asks, and kept.
     """
 
     tokens: Array
     logits: Array
-    layer_logits: Array | None
-    layer_ranks: Array | None
-    deciding_layer: int | None
     bound_utilization: float
     temperature: float
     top_p: float
+    hidden: list[Array] = field(repr=False)
+    lens: Lens | None = field(repr=False)
+    full_ranks: bool = False
+
+    @cached_property
+    def _by_layer(self) -> tuple[Array, Array] | None:
+        if not self.hidden or self.lens is None:
+            return None
+        stacked = np.concatenate(self.hidden)
+        everything = self.lens(stacked, None if self.full_ranks else self.tokens)
+        tracked = everything[:, self.tokens] if self.full_ranks else everything
+        return tracked, _ranks(everything, tracked)
+
+    @property
+    def layer_logits(self) -> Array | None:
+        """[layers, k] logits that the residual stream after each layer would give.
+
+        None without hidden states.
+        """
+        return None if self._by_layer is None else self._by_layer[0]
+
+    @property
+    def layer_ranks(self) -> Array | None:
+        """[layers, k] rank, 0 first."""
+        return None if self._by_layer is None else self._by_layer[1]
+
+    @property
+    def deciding_layer(self) -> int | None:
+        """First layer from which the winner stays first; None if unknown, as where there is NaN."""
+        if self._by_layer is None or np.isnan(self._by_layer[0]).any():
+            return None
+        ranks = self._by_layer[1]
+        lost = np.flatnonzero(ranks[:, 0] > 0)
+        first = int(lost[-1]) + 1 if lost.size else 0
+        return first if first < len(ranks) else None
 
 
-def describe(
-    logits: Array,
-    *,
-    bound: Array | None,
-    hidden: list[Array],
-    lens: Lens | None,
-    top_k: int,
-    full_ranks: bool,
-    temperature: float,
-    top_p: float,
-) -> LogitRecord:
-    """Describe the logits [vocabulary] of the newest token; `hidden` has one [d] a layer."""
-    k = min(top_k, logits.size)
-    top = np.argpartition(logits, logits.size - k)[logits.size - k :]
-    tokens = top[np.argsort(-logits[top])]
-    layer_logits = layer_ranks = None
-    if hidden and lens is not None:
-        stacked = np.stack(hidden)
-        everything = lens(stacked, None) if full_ranks else lens(stacked, tokens)
-        layer_logits = everything[:, tokens] if full_ranks else everything
-        layer_ranks = np.stack(
-            [(everything > layer_logits[:, [i]]).sum(-1) for i in range(k)], axis=-1
-        )
-    with np.errstate(all="ignore"):
-        ratio = (
-            float(np.max(np.where(logits == 0, 0.0, np.abs(logits) / bound)))
-            if bound is not None
-            else float("nan")
-        )
-    return LogitRecord(
-        tokens=tokens,
-        logits=logits[tokens],
-        layer_logits=layer_logits,
-        layer_ranks=layer_ranks,
-        deciding_layer=_deciding_layer(layer_ranks),
-        bound_utilization=ratio,
-        temperature=temperature,
-        top_p=top_p,
-    )
+def bound_utilization(logits: Array, row_norms: Array, hidden_norm: float) -> float:
+    """Largest |logit| over its bound; at most 1, but for rounding."""
+    # A padded row of the vocabulary has neither a norm nor a logit.
+    share = largest_share(logits, row_norms)
+    if hidden_norm == 0:
+        return math.inf if share > 0 else share
+    return share / hidden_norm
 
 
-def _deciding_layer(layer_ranks: Array | None) -> int | None:
-    if layer_ranks is None:
-        return None
-    lost = np.flatnonzero(layer_ranks[:, 0] > 0)
-    first = int(lost[-1]) + 1 if lost.size else 0
-    return first if first < len(layer_ranks) else None
+def _ranks(everything: Array, tracked: Array) -> Array:
+    """How many of `everything` [layers, n] are above each of `tracked` [layers, k]; [layers, k]."""
+    if everything.shape == tracked.shape:
+        return np.asarray((everything[:, None, :] > tracked[:, :, None]).sum(-1))
+    # One at a time: with the whole vocabulary, [layers, k, n] would be large.
+    above = [(everything > tracked[:, [i]]).sum(-1) for i in range(tracked.shape[1])]
+    return np.stack(above, axis=-1)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-
-import numpy as np
 
 from tracepact.core import ErrorStats
 from tracepact.types import Array
@@ -60,4 +59,5 @@ def error_threshold(quant_type: str) -> float:
 def block_maximum(reference: Array, index: int) -> float:
     """Largest |element| of the block of 32 that holds a flat index."""
     start = index // _BLOCK * _BLOCK
-    return float(np.abs(reference.reshape(-1)[start : start + _BLOCK]).max())
+    block = reference.reshape(-1)[start : start + _BLOCK].tolist()
+    return math.nan if any(map(math.isnan, block)) else max(map(abs, block))

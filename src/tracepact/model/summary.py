@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
-from tracepact.model.activations import residual_ratios
+from tracepact.model.events import POINTS, Log
 from tracepact.model.forward import ForwardTraces
+from tracepact.model.logits import LogitRecord
+
+_DECIDED_EVERY: Final = 8
+"""Passes of which one is asked for its deciding layer, which takes a product with hidden states."""
 
 
 @dataclass(slots=True)
@@ -77,16 +82,12 @@ class RunSummary:
         self.forwards += 1
         for violation in traces.violations:
             self.violations[violation.trace] += violation.verdict == "failed"
-        self._add_activations(traces)
-        for row in traces.attention:
-            self.records[attention.TRACE] += 1
-            self.worst[attention.TRACE].offer(row.row_sum_error, row.layer, "AttentionSoftmax")
+        self._add_log(traces.log)
         if traces.logits is not None:
             self.records[logits.TRACE] += 1
-            deciding = traces.logits.deciding_layer
-            self.worst[logits.TRACE].offer(traces.logits.bound_utilization, deciding, "LmHead")
-            if deciding is not None:
-                self.deciding_layers[deciding] += 1
+            self.worst[logits.TRACE].offer(traces.logits.bound_utilization, None, "LmHead")
+            if self.forwards % _DECIDED_EVERY == 1:
+                self._add_deciding_layer(traces.logits)
         for record in traces.quantisation:
             self.records[quantisation.TRACE] += 1
             self.worst[quantisation.TRACE].offer(
@@ -96,14 +97,23 @@ class RunSummary:
             self.records[kv_cache.TRACE] += 1
             self.worst[kv_cache.TRACE].offer(traces.kv_cache.utilization, None, "cache")
 
-    def _add_activations(self, traces: ForwardTraces) -> None:
-        for record in traces.activations:
-            stats = record.stats
-            self.records[activations.TRACE] += 1
-            largest = math.nan if stats.nonfinite_count else max(-stats.min, stats.max)
-            self.worst[activations.TRACE].offer(largest, record.layer, record.point)
-        for layer, ratio in residual_ratios(traces.activations).items():
-            self.residual_ratio.offer(ratio, layer)
+    def _add_deciding_layer(self, record: LogitRecord) -> None:
+        deciding = record.deciding_layer
+        if deciding is not None:
+            self.deciding_layers[deciding] += 1
+
+    def _add_log(self, log: Log) -> None:
+        points, magnitude, rows, error, ratio = log.worst()
+        if points:
+            self.records[activations.TRACE] += points
+            value, layer, kind = magnitude
+            self.worst[activations.TRACE].offer(value, _layer(layer), POINTS[kind])
+            value, layer, _ = ratio
+            self.residual_ratio.offer(value, _layer(layer))
+        if rows:
+            self.records[attention.TRACE] += rows
+            value, layer, _ = error
+            self.worst[attention.TRACE].offer(value, _layer(layer), "AttentionSoftmax")
 
     def rows(self) -> list[TraceRow]:
         """The five traces, in order."""
@@ -132,6 +142,10 @@ class RunSummary:
             layer, _ = self.deciding_layers.most_common(1)[0]
             return f"mostly decided at layer {layer}"
         return ""
+
+
+def _layer(number: int) -> int | None:
+    return number if number >= 0 else None
 
 
 _TRACES = (

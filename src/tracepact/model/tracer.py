@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import numpy as np
-
-from tracepact.contracts import ContractRegistry
-from tracepact.core import ErrorStats, Stat, TensorStats, compare, row_sum_error
+from tracepact.contracts import Condition, ContractRegistry
+from tracepact.core import (
+    ErrorStats,
+    Stat,
+    TensorStats,
+    compare,
+    largest,
+    measure,
+    row_reduce,
+)
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
-from tracepact.model.activations import ActivationRecord
 from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS, KV_CACHE_WRITE
 from tracepact.model.config import TraceConfig
+from tracepact.model.events import ATTENTION, HIDDEN, OUTPUT, POINTS, append, events
 from tracepact.model.forward import ForwardTraces
 from tracepact.model.kv_cache import KvCacheRecord
+from tracepact.model.logits import LogitRecord
 from tracepact.model.quantisation import QuantisationRecord
 from tracepact.model.summary import RunSummary
 from tracepact.tracing import Context, ContractTracingLayer, Site
@@ -51,21 +59,9 @@ class _Pass(threading.local):
     def __init__(self) -> None:
         self.last = ForwardTraces(0)
         self.kept: list[tuple[tuple[str, str], Mapping[str, Any], Context]] = []
-        self.hidden: list[Array] = []
         self.layer_output: tuple[Array, TensorStats] | None = None
         self.is_sampled = True
         self.reported = 0
-
-
-def _small(
-    trace: str, fields: Mapping[str, Any], statistics: Mapping[str, TensorStats]
-) -> Mapping[str, Any]:
-    """What is kept of a check until its pass ends: no tensor that grows with a prompt."""
-    if trace == activations.TRACE:
-        return dict(statistics)
-    if trace == attention.TRACE and isinstance(fields["ret"], np.ndarray):
-        return {"ret": fields["ret"][:, -1:, :].copy()}
-    return dict(fields)
 
 
 class ModelTracer:
@@ -108,10 +104,9 @@ class ModelTracer:
     def begin_forward(self, position: int) -> None:
         """Start a pass whose first token is at `position`; drops what a broken pass left."""
         self._pass.is_sampled = not self.config.is_off and self.layer.admits(self)
-        self._pass.last = ForwardTraces(position)
+        self._pass.last = ForwardTraces(position, top_k=self.config.top_k)
         self._pass.reported = 0
         self._pass.kept.clear()
-        self._pass.hidden.clear()
         self._pass.layer_output = None
 
     def end_forward(self) -> ForwardTraces:
@@ -123,7 +118,6 @@ class ModelTracer:
         with self._lock:
             self.summary.add(self._pass.last)
         self._pass.kept.clear()
-        self._pass.hidden.clear()
         self._pass.layer_output = None
         self.report()
         return self._pass.last
@@ -148,12 +142,21 @@ class ModelTracer:
         """
         if registry is not self.layer.registry:
             other = ContractTracingLayer(registry, exporters=[], policy=self.layer.policy)
-            for (contract, equation), fields, context in self._pass.kept:
+            for (contract, equation), fields, context in [*self._logged(), *self._pass.kept]:
                 if registry.postconditions(contract, equation) is not None:
                     site = other.site(contract, equation)
                     self._pass.last.violations += site.examine(fields, context)
             self.layer.take(other)
         return self.end_forward()
+
+    def _logged(self) -> Iterator[tuple[tuple[str, str], Mapping[str, Any], Context]]:
+        for event in events(self._pass.last.log):
+            if event.kind == ATTENTION:
+                context = self._context(event.layer, BrickId.AttentionSoftmax, attention.TRACE)
+                yield attention.EQUATION, {"ret": event.array}, context
+            elif event.kind != HIDDEN:
+                context = self._context(event.layer, None, activations.TRACE)
+                yield activations.EQUATION, {"ret": event.stats}, context
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -209,9 +212,9 @@ class ModelTracer:
         """
         if not self._pass.is_sampled:
             return
-        if point == "output" and self.config.logits and value.ndim:
-            self._pass.hidden.append(value.reshape(-1, value.shape[-1])[-1].copy())
         if not self.config.activations:
+            if point == "output" and self.config.logits:
+                append(self._pass.last.log, HIDDEN, layer, TensorStats(), _last_row(value))
             return
         if point == "input" and self._pass.layer_output and self._pass.layer_output[0] is value:
             stats = self._pass.layer_output[1]  # the layer before has been checked
@@ -230,7 +233,8 @@ class ModelTracer:
             return
         if point == "output":
             self._pass.layer_output = (value, stats)
-        self._pass.last.activations.append(ActivationRecord(layer, point, stats))
+        kept = _last_row(value) if point == "output" and self.config.logits else None
+        append(self._pass.last.log, POINTS.index(point), layer, stats, kept)
 
     @_guarded
     def record_attention(
@@ -247,19 +251,16 @@ class ModelTracer:
         self._pass.last.violations += found
         sums = statistics.get("row_sums(ret)")
         if sums is None:  # the contract does not ask for them
-            error = row_sum_error(weights)
-        else:
-            error = max(abs(sums.lowest - 1.0), abs(sums.highest - 1.0))
-        self._pass.last.attention.append(
-            attention.describe(layer, weights, error, self.config.top_k)
-        )
+            sums = measure(row_reduce("row_sums", weights), Stat.RANGE)
+        append(self._pass.last.log, ATTENTION, layer, sums, weights[..., -1:, :].copy())
 
     @_guarded
     def record_logits(
         self,
         values: Array,
         *,
-        bound: Array | None = None,
+        row_norms: Array | None = None,
+        hidden_norm: float = 1.0,
         lens: logits.Lens | None = None,
         temperature: float = 0.0,
         top_p: float = 1.0,
@@ -268,27 +269,33 @@ class ModelTracer:
 
         Args:
             values: [vocabulary].
-            bound: [vocabulary], ‖row of the output matrix‖ · ‖final hidden state‖; without it the
+            row_norms: [vocabulary], L2 norm of each row of the output matrix; without it the
                 magnitude is not checked.
+            hidden_norm: L2 norm of the final hidden state.
             lens: Turns hidden states into logits, to follow the winners through the layers.
             temperature: Of the sampler.
             top_p: Of the sampler.
         """
         if not (self._pass.is_sampled and self.config.logits):
             return
-        if bound is not None:
+        share = math.nan
+        if row_norms is not None:
+            share = logits.bound_utilization(values, row_norms, hidden_norm)
             context = self._context(None, BrickId.LmHead, logits.TRACE)
-            found, _ = self._examine(logits.EQUATION, {"logits": values, "bound": bound}, context)
+            fields = {"logits": values, "output_norms": row_norms, "hidden_norm": hidden_norm}
+            found, _ = self._examine(logits.EQUATION, fields, context)
             self._pass.last.violations += found
-        self._pass.last.logits = logits.describe(
-            values,
-            bound=bound,
-            hidden=self._pass.hidden,
-            lens=lens,
-            top_k=self.config.top_k,
-            full_ranks=self.config.full_ranks,
+        log = self._pass.last.log
+        tokens = largest(values, min(self.config.top_k, values.size))
+        self._pass.last.logits = LogitRecord(
+            tokens=tokens,
+            logits=values[tokens],
+            bound_utilization=share,
             temperature=temperature,
             top_p=top_p,
+            hidden=log.arrays(OUTPUT) or log.arrays(HIDDEN),
+            lens=lens,
+            full_ranks=self.config.full_ranks,
         )
 
     @_guarded
@@ -359,6 +366,17 @@ class ModelTracer:
         ]
         self._pass.last.kv_cache = record
 
+    def conditions(self, equation: tuple[str, str]) -> list[Condition]:
+        """What is checked for an equation; clauses that cannot be are noted as faults."""
+        return list(self._site(equation, None).conditions)
+
+    def add_counted(self, bricks: int, activation_checks: int, attention_checks: int) -> None:
+        """Take in how many conditions a native probe has tested in this pass."""
+        with self._lock:
+            self.summary.count(None, bricks)
+            self.summary.count(activations.TRACE, activation_checks)
+            self.summary.count(attention.TRACE, attention_checks)
+
     # -- checking ----------------------------------------------------------------------------
 
     def _context(self, layer: int | None, brick: str | None, trace: str | None) -> Context:
@@ -371,13 +389,15 @@ class ModelTracer:
         context: Context,
         also: Mapping[str, Stat] | None = None,
     ) -> tuple[list[Violation], dict[str, TensorStats]]:
+        """Violations, and statistics of the fields: those of `also`, and of a softmax."""
         site = self._site(equation, also)
         statistics: dict[str, TensorStats] = {}
-        found = site.examine(fields, context, statistics)
+        wanted = statistics if also or context.trace == attention.TRACE else None
+        found = site.examine(fields, context, wanted)
         with self._lock:
             self.summary.count(context.trace, len(site.conditions))
-        if context.trace is not None:
-            self._pass.kept.append((equation, _small(context.trace, fields, statistics), context))
+        if context.trace not in (None, activations.TRACE, attention.TRACE):
+            self._pass.kept.append((equation, dict(fields), context))
         return found, statistics
 
     def _site(self, equation: tuple[str, str], also: Mapping[str, Stat] | None) -> Site:
@@ -386,3 +406,7 @@ class ModelTracer:
         if site is None:
             site = self._sites[key] = self.layer.site_if_known(*equation, also=also)
         return site
+
+
+def _last_row(value: Array) -> Array:
+    return value.reshape(-1, value.shape[-1])[-1:].copy()

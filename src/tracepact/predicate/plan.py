@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tracepact.core import (
     chunks,
     is_scalar,
     measure,
+    native_core,
     row_reduce,
     scaled_tolerance,
 )
@@ -30,6 +31,9 @@ from tracepact.predicate.ast import Name, Node, walk
 from tracepact.predicate.evaluate import Evaluator, compile_node
 from tracepact.predicate.lower import Column, Lowering, Meta, Rows, Test, Tolerance, field_names
 from tracepact.types import FloatArray
+
+if TYPE_CHECKING:
+    from tracepact.core import _native
 
 _MAX_TOLERANCES = 1_000
 """Row lengths whose tolerance a plan keeps; they grow with the context."""
@@ -103,6 +107,8 @@ class Plan:
     Attributes:
         fields: Names that `run` needs.
         tests: Conjuncts of the conditions, in their order.
+        native: The same in C, which tells only whether everything holds for sure; None where the
+            native core does not serve, or cannot express a condition.
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class Plan:
         self.fields = frozenset(also).union(*(field_names(node) for node, _ in conditions))
         self.tests = [_compile_test(test) for test in lowering.tests]
         self._measuring = Measuring(lowering)
+        self.native = _native_plan(lowering, sorted(self.fields))
 
     def run(self, fields: Mapping[str, Any]) -> PlanResult:
         """Measure the fields and test every condition.
@@ -160,8 +167,16 @@ def compile_value(node: Node) -> Callable[[Mapping[str, Any]], float]:
     evaluate, elements = compile_node(expression), _names(expression)
     measuring = Measuring(lowering)
     names = field_names(node)
+    order = sorted(names)
+    # A value is a test that is not asked whether it is zero.
+    lowering.tests = [Test(0, expression, expression, None)]
+    native = None if elements else _native_plan(lowering, order)
 
     def value(fields: Mapping[str, Any]) -> float:
+        found = None if native is None else native.value(*map(fields.__getitem__, order))
+        return measured_value(fields) if found is None else found
+
+    def measured_value(fields: Mapping[str, Any]) -> float:
         with np.errstate(all="ignore"):
             try:
                 result = measuring.run(fields, names)
@@ -172,6 +187,14 @@ def compile_value(node: Node) -> Callable[[Mapping[str, Any]], float]:
                 raise MeasureError(str(error)) from error
 
     return value
+
+
+def _native_plan(lowering: Lowering, fields: Sequence[str]) -> _native.Plan | None:
+    if native_core() is None:
+        return None
+    from tracepact.predicate.native_plan import compile_native  # noqa: PLC0415 - needs the core
+
+    return compile_native(lowering, fields)
 
 
 def _prepared(name: str, value: Any) -> Any:

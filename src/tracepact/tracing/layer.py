@@ -13,10 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 from tracepact.contracts import ContractRegistry
-from tracepact.core import Stat, selected_core
+from tracepact.core import Stat
 from tracepact.errors import ConfigError, ContractViolation
 from tracepact.exporters import Exporter, LogExporter
 from tracepact.tracing.limiter import Limiter
+from tracepact.tracing.native import native_state, site_class
 from tracepact.tracing.policy import Mode, Policy
 from tracepact.tracing.site import Site
 from tracepact.violation import NOWHERE, CallSite, Context, Violation
@@ -34,10 +35,8 @@ class ContractTracingLayer:
         policy: Mode and sampling; by default what the environment variable `TRACEPACT` says.
 
     Attributes:
-        checks: Conditions tested so far.
         violations: Violations found so far, exported or not.
         faults: Errors inside tracepact, by place; each kind is logged once and never raised.
-        check_ns: Time spent in checks.
     """
 
     def __init__(
@@ -49,13 +48,26 @@ class ContractTracingLayer:
         self.registry = registry
         self.exporters = [LogExporter()] if exporters is None else list(exporters)
         self.policy = policy if policy is not None else Policy.from_environment()
-        selected_core()  # a core that was asked for and is not there is a mistake, not a fallback
-        self.checks = 0
-        self.check_ns = 0
+        # A core that was asked for and is not there is a mistake, not a fallback.
+        self.native_state = native_state(self.policy)
+        self._checks = 0
+        self._check_ns = 0
         self.violations = 0
         self.faults: Counter[str] = Counter()
         self._limiter = Limiter(self.policy.keep_first, self.policy.repeats_per_second)
         self._lock = threading.RLock()
+
+    @property
+    def checks(self) -> int:
+        """Conditions tested so far."""
+        native = self.native_state
+        return self._checks if native is None else self._checks + native.checks
+
+    @property
+    def check_ns(self) -> int:
+        """Time spent in checks; the native core leaves checks of plain numbers out."""
+        native = self.native_state
+        return self._check_ns if native is None else self._check_ns + native.check_ns
 
     @property
     def suppressed(self) -> int:
@@ -95,7 +107,8 @@ class ContractTracingLayer:
         ]
         location = _caller()
         self._note_unusable(contract, equation)
-        return Site(self, contract, equation, conditions, location, context=context, also=also)
+        make = site_class(self.native_state)
+        return make(self, contract, equation, conditions, location, context=context, also=also)
 
     def site_if_known(
         self, contract: str, equation: str, *, also: Mapping[str, Stat] | None = None
@@ -106,7 +119,8 @@ class ContractTracingLayer:
         """
         conditions = self.registry.postconditions(contract, equation) or ()
         self._note_unusable(contract, equation)
-        return Site(self, contract, equation, conditions, _caller(), also=also)
+        make = site_class(self.native_state)
+        return make(self, contract, equation, conditions, _caller(), also=also)
 
     def _note_unusable(self, contract: str, equation: str) -> None:
         for problem in self.registry.unusable(contract, equation):
@@ -125,8 +139,8 @@ class ContractTracingLayer:
     def count_check(self, conditions: int, duration_ns: int) -> None:
         """Count conditions that were tested, and what that cost."""
         with self._lock:
-            self.checks += conditions
-            self.check_ns += duration_ns
+            self._checks += conditions
+            self._check_ns += duration_ns
             try:
                 self.policy.sampler.spend(duration_ns)
             except Exception as error:
@@ -135,8 +149,8 @@ class ContractTracingLayer:
     def take(self, other: ContractTracingLayer) -> None:
         """Add what another layer counted."""
         with self._lock:
-            self.checks += other.checks
-            self.check_ns += other.check_ns
+            self._checks += other.checks
+            self._check_ns += other.check_ns
             self.faults += other.faults
 
     def report(self, violations: Sequence[Violation]) -> None:

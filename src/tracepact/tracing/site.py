@@ -42,24 +42,41 @@ class Site:
         self._also = dict(also or {})
         self._plans: dict[frozenset[str], tuple[Plan, tuple[Condition, ...]]] = {}
         self.plan, _ = self._plan_for(None)
-        self._old = [name[4:-1] for name in self.plan.fields if name.startswith("old(")]
-        self._null = NullSpan(self, {})
+        self.copied = tuple(name[4:-1] for name in self.plan.fields if name.startswith("old("))
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Names that the conditions look at; `ret` is the result."""
+        return frozenset().union(*(c.predicate.fields for c in self.conditions))
 
     def __call__(self, /, **fields: Any) -> Span:
         """Open a span over these fields; use it as a context manager."""
         if not self.tracing_layer.admits(self):
-            return self._null
-        for name in self._old:
+            return NullSpan(self, {})
+        return self._open(fields)
+
+    def _open(self, fields: dict[str, Any]) -> Span:
+        for name in self.copied:
             if fields.get(name) is not None:
-                self._keep(name, fields)
+                self._copy(name, fields)
+        return self._span(fields)
+
+    def _span(self, fields: dict[str, Any]) -> Span:
         return Span(self, fields)
 
-    def _keep(self, name: str, fields: dict[str, Any]) -> None:
+    def _copy(self, name: str, fields: dict[str, Any]) -> None:
         """Keep the value at open: a kernel may work in place."""
         try:
             fields[f"old({name})"] = as_array(fields[name]).copy()
         except Exception as error:
             self.tracing_layer.fault(f"copy of {name!r} for {self.contract}/{self.equation}", error)
+
+    def _close(self, span: Span) -> None:
+        """Check the fields of a span whose body has ended."""
+        span.violations = self.examine(span.fields, span.context)
+        if span.violations:
+            span.status = "violated"
+            self.report(span.violations)
 
     def check(self, /, **fields: Any) -> bool:
         """Check fields at once, without a span.
@@ -71,15 +88,20 @@ class Site:
         Raises:
             ContractViolation: A condition does not hold and the policy is `raise`.
         """
-        return self.check_in(self.context, **fields)
+        return not self.tracing_layer.admits(self) or self._check_admitted(fields, self.context)
 
     def check_in(self, context: Context, /, **fields: Any) -> bool:
         """`check`, with the place in a model that violations name."""
-        if not self.tracing_layer.admits(self):
-            return True
+        return not self.tracing_layer.admits(self) or self._check_admitted(fields, context)
+
+    def _check_admitted(self, fields: Mapping[str, Any], context: Context) -> bool:
         violations = self.examine(fields, context)
         self.report(violations)
         return not violations
+
+    def _holds(self, fields: Mapping[str, Any]) -> bool:
+        """Whether every condition holds for sure; False where the plan has to tell."""
+        return False
 
     def report(self, violations: Sequence[Violation]) -> None:
         """Hand violations to the layer; under the policy `raise` the first one is raised."""
@@ -105,7 +127,8 @@ class Site:
         violations: list[Violation] = []
         tested = 0
         try:
-            violations = self._examine(fields, context, statistics)
+            if statistics is not None or not self._holds(fields):
+                violations = self._examine(fields, context, statistics)
             tested = len(self.conditions) - sum(v.verdict != "failed" for v in violations)
         except Exception as error:
             self.tracing_layer.fault(f"check of {self.contract}/{self.equation}", error)

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tracepact.core import native_core
 from tracepact.errors import ConfigError
 from tracepact.violation import Context, Violation
 
@@ -18,6 +19,14 @@ _current: ContextVar[Span | None] = ContextVar("tracepact_span", default=None)
 
 def current_span() -> Span | None:
     """The innermost open span of this thread or task, or None."""
+    native = native_core()
+    if native is None:
+        return _open_span()
+    span: Span | None = native.current_span()
+    return span
+
+
+def _open_span() -> Span | None:
     span = _current.get()
     # A span may be closed out of order or in another context, as generators do; it is still set.
     while span is not None and span.status != "open":
@@ -72,7 +81,7 @@ class Span:
     def __enter__(self) -> Self:
         if self._opened_ns:
             raise ConfigError("a span opens once; call its site again for another one")
-        self.parent = current_span()
+        self.parent = _open_span()
         _current.set(self)
         self._opened_ns = time.perf_counter_ns()
         return self
@@ -85,13 +94,9 @@ class Span:
     ) -> None:
         self.duration_ns = time.perf_counter_ns() - self._opened_ns
         self.status = "ok" if exception_type is None else "error"
-        _current.set(current_span())
-        if exception_type is not None:
-            return
-        self.violations = self.site.examine(self.fields, self.context)
-        if self.violations:
-            self.status = "violated"
-            self.site.report(self.violations)
+        _current.set(_open_span())
+        if exception_type is None:
+            self.site._close(self)
 
 
 class NullSpan(Span):

@@ -90,12 +90,20 @@ def _config_cases() -> list[Case]:
         Case(
             "model-config-algebra-v1",
             "logit_bound",
-            {"logits": logits, "bound": bound * np.linalg.norm(hidden_state)},
             {
-                "bound >= 0": {"bound": -bound},
+                "logits": logits,
+                "output_norms": bound,
+                "hidden_norm": np.linalg.norm(hidden_state),
+            },
+            {
+                "output_norms >= 0 and hidden_norm >= 0": {"output_norms": -bound},
                 "Logits obey Cauchy-Schwarz": {"logits": scaled(logits, slice(None), 50)},
             },
-            {"logits": grid(2, 9).prod(axis=-1), "bound": np.abs(grid(2, 9)).prod(axis=-1)},
+            {
+                "logits": grid(2, 9).prod(axis=-1),
+                "output_norms": np.abs(grid(2, 9)).prod(axis=-1),
+                "hidden_norm": 1.0,
+            },
             9,
         ),
     ]

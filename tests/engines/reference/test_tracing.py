@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from tracepact.contracts import ContractRegistry
+from tracepact.core import using_core
 from tracepact.engines.reference.generate import generate
 from tracepact.engines.reference.model import ReferenceModel
 from tracepact.engines.reference.sampling import Sampler
-from tracepact.engines.reference.tracing import TracingProbe
-from tracepact.model import ModelTracer, TraceConfig
+from tracepact.engines.reference.tracing import SAMPLED_PASSES, SAMPLED_ROWS, TracingProbe
+from tracepact.model import ModelTracer, TraceConfig, activations
 from tracepact.profiling import BrickProfiler, profile_report
 from tracepact.tracing import ContractTracingLayer
+from tracepact.types import BrickId
 
 MODEL = Path(__file__).parents[3] / "models" / "tracepact-tales-q8_0.gguf"
 PROMPT = [5, 6, 7, 8]
@@ -64,13 +66,29 @@ def test_logits_of_the_last_layer_by_the_lens_are_those_of_the_model(
     assert np.allclose(record.layer_logits[-1], record.logits, rtol=1e-4, atol=1e-4)
 
 
-def test_quantisation_samples_another_projection_each_pass(model: ReferenceModel) -> None:
+def test_quantisation_samples_one_projection_after_the_other(model: ReferenceModel) -> None:
     traced = tracer()
     seen = []
     probe = TracingProbe(model, traced)
-    for _ in generate(model, PROMPT, max_tokens=12, probe=probe):
+    for _ in generate(model, PROMPT, max_tokens=3 * SAMPLED_PASSES, probe=probe):
         seen += [(r.layer, r.brick) for r in traced.last.quantisation]
-    assert len(set(seen)) == len(seen) == 12
+    assert len(seen) == 3 * SAMPLED_PASSES
+    assert list(dict.fromkeys(seen)) == [
+        (0, "QkvProjection"),
+        (0, "OutputProjection"),
+        (0, "GateProjection"),
+    ]
+
+
+def test_quantisation_samples_other_rows_each_pass(model: ReferenceModel) -> None:
+    probe = TracingProbe(model, tracer())
+    seen = []
+    for _ in generate(model, PROMPT, max_tokens=SAMPLED_PASSES, probe=probe):
+        rows, weight = probe._fresh_rows("QkvProjection", 0)
+        assert np.allclose(weight, model.weight_of("QkvProjection", 0).weight[rows], atol=1e-6)
+        seen.append((rows.start, rows.stop))
+    assert len(set(seen)) == SAMPLED_PASSES
+    assert {stop - start for start, stop in seen} == {SAMPLED_ROWS}
 
 
 def test_weight_changed_in_memory_is_found_against_the_file(model: ReferenceModel) -> None:
@@ -140,3 +158,51 @@ def test_fault_in_the_adapter_never_reaches_the_model(
     got = list(generate(model, PROMPT, max_tokens=3, probe=TracingProbe(model, traced)))
     assert got == expected
     assert sum(traced.layer.faults.values()) == 3
+
+
+@pytest.mark.parametrize("core", ["native", "python"])
+def test_what_a_broken_token_left_is_not_mixed_with_the_next_prompt(
+    model: ReferenceModel, core: str
+) -> None:
+    with using_core(core):
+        traced = tracer()
+        probe = TracingProbe(model, traced)
+        probe.begin_forward(0, 1)
+        probe.residual(0, "input", np.ones((1, 8), np.float32))
+        broken = traced.last
+        probe.begin_forward(0, 2)
+        probe.residual(0, "input", np.ones((2, 8), np.float32))
+        probe.end_forward()
+        assert (len(broken.activations), len(traced.last.activations)) == (1, 1)
+        assert traced.layer.checks == 2 * len(traced.conditions(activations.EQUATION))
+
+
+@pytest.mark.parametrize("core", ["native", "python"])
+def test_layer_may_be_a_number_of_numpy(model: ReferenceModel, core: str) -> None:
+    with using_core(core):
+        traced = tracer()
+        probe = TracingProbe(model, traced)
+        probe.begin_forward(0, 1)
+        value = np.ones((1, 8), np.float32)
+        probe.residual(np.int64(1), "input", value)  # type: ignore[arg-type]
+        probe.run("RmsNorm", np.int64(1), lambda **given: given["x"], x=value)  # type: ignore[arg-type]
+        probe.end_forward()
+        assert [record.layer for record in traced.last.activations] == [1, 1]
+        assert not traced.layer.faults
+
+
+def test_checks_of_a_pass_that_a_kernel_broke_off_are_counted(model: ReferenceModel) -> None:
+    def broken(**given: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    def checks(core: str) -> dict[str | None, int]:
+        with using_core(core):
+            traced = tracer()
+            probe = TracingProbe(model, traced)
+            probe.begin_forward(0, 1)
+            probe.residual(0, "input", np.ones((1, 8), np.float32))
+            with pytest.raises(KeyboardInterrupt):
+                probe.run(BrickId.RmsNorm, 0, broken, x=np.ones((1, 8), np.float32))
+            return dict(+traced.summary.checks)
+
+    assert checks("native") == checks("python") != {}

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from tracepact.model.bricks import KV_CACHE_WRITE, QK_NORM
-from tracepact.profiling.budget import BrickCost
+from tracepact.profiling.budget import BrickCost, GrowingCost
 from tracepact.types import Array, BrickId
 
 # Operations an element, of kernels that work element by element. An exponential counts as one.
@@ -41,6 +43,40 @@ def brick_cost(brick: str, inputs: Mapping[str, Any], ret: Array) -> BrickCost:
         ret: what it returned.
     """
     return _COSTS.get(brick, _elementwise)(inputs, ret)
+
+
+_BY_POSITIONS: Final[dict[str, Mapping[str, int]]] = {
+    # brick: the axis of each field that runs over the positions in use
+    BrickId.AttentionScore: {"keys": 1, "ret": -1},
+    BrickId.AttentionSoftmax: {"x": -1, "ret": -1},
+    BrickId.AttentionOutput: {"weights": -1, "values": 1},
+}
+
+
+def repeated_cost(brick: str, inputs: Mapping[str, Any], ret: Array) -> BrickCost | GrowingCost:
+    """Cost of every call of a brick with one token; it grows with the positions in use, if at all.
+
+    Args:
+        brick: as in `brick_cost`.
+        inputs: fields of one such call.
+        ret: its result.
+    """
+    axes = _BY_POSITIONS.get(brick)
+    if axes is None:
+        return brick_cost(brick, inputs, ret)
+    none, one = (brick_cost(brick, *_cut(axes, positions, inputs, ret)) for positions in (0, 1))
+    step = BrickCost(one.bytes_moved - none.bytes_moved, one.flops - none.flops, 0)
+    return GrowingCost(none, step)
+
+
+def _cut(
+    axes: Mapping[str, int], positions: int, inputs: Mapping[str, Any], ret: Array
+) -> tuple[dict[str, Any], Array]:
+    fields = {**inputs, "ret": ret}
+    for name, axis in axes.items():
+        fields[name] = np.moveaxis(np.moveaxis(fields[name], axis, 0)[:positions], 0, axis)
+    ret = fields.pop("ret")
+    return fields, ret
 
 
 def _linear(inputs: Mapping[str, Any], ret: Array) -> BrickCost:

@@ -74,7 +74,7 @@ class ForwardPass:
         x = self._norm(BrickId.RmsNorm, None, x, self._weights.output_norm)
         inputs = self._inputs(output)
         if self._checked:
-            inputs = inputs | {"output_row_norms": output.row_norms}
+            inputs = inputs | {"output_row_norms": output.narrow_row_norms}
         return self._run(BrickId.LmHead, None, kernels.linear, x=x, **inputs)
 
     def end(self) -> None:

@@ -62,16 +62,17 @@ class GgufFile:
         target = out.reshape(-1, block_elements)
         step = max(1, _CHUNK_ELEMENTS // block_elements)
         for start in range(0, len(blocks), step):
-            # One long row: dequantisation works block by block, and few long rows are 15 times
-            # faster than many short ones.
-            row = self._dequantise(tensor, blocks[start : start + step].reshape(1, -1))
-            target[start : start + step] = row.reshape(-1, block_elements)
+            elements = self._dequantise(tensor, blocks[start : start + step])
+            target[start : start + step] = elements.reshape(-1, block_elements)
 
     def dequantise_rows(self, tensor: TensorInfo, rows: Array) -> Array:
         """Some rows of a matrix, float32 [len(rows), columns], straight from the file."""
-        return self._dequantise(tensor, self.raw(tensor)[rows])
+        return self._dequantise(tensor, self.raw(tensor)[rows]).reshape(len(rows), -1)
 
     def _dequantise(self, tensor: TensorInfo, data: Array) -> Array:
+        # One long row: dequantisation works block by block, and few long rows are 15 times faster
+        # than many short ones.
+        data = data.reshape(1, -1)
         try:
             # NaN and Inf in a file are for the checks to find, not for NumPy to warn about.
             with np.errstate(all="ignore"):

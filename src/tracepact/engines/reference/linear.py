@@ -43,6 +43,16 @@ class Linear:
         return self.weight.nbytes + (0 if self.bias is None else self.bias.nbytes)
 
     @cached_property
+    def name(self) -> str:
+        """Names of the file's matrices."""
+        return "+".join(source.name for source in self.sources)
+
+    @cached_property
+    def type_names(self) -> str:
+        """Names of their storage types, each once."""
+        return "+".join(dict.fromkeys(source.type.name for source in self.sources))
+
+    @cached_property
     def column_sums(self) -> FloatArray:
         """Sum of the weight's rows, float64 [in]; with `row_norms` about 0.8 ns an element."""
         return self._checksums[0]
@@ -51,6 +61,11 @@ class Linear:
     def row_norms(self) -> FloatArray:
         """L2 norm of each row of the weight, float64 [out]."""
         return self._checksums[1]
+
+    @cached_property
+    def narrow_row_norms(self) -> Array:
+        """`row_norms` as float32 [out]: half the bytes where every token reads all of them."""
+        return self.row_norms.astype(np.float32)
 
     @cached_property
     def weight_norm(self) -> float:

@@ -16,7 +16,7 @@ from tracepact.engines.reference.kv_cache import KvCache
 from tracepact.engines.reference.linear import Linear
 from tracepact.engines.reference.weights import Progress, Weights, load_weights
 from tracepact.errors import ConfigError
-from tracepact.types import Array, BrickId, FloatArray
+from tracepact.types import Array, BrickId
 
 DEFAULT_CONTEXT_LENGTH: Final = 4096
 """Positions when nobody asks for more: files state up to a million, which few machines hold."""
@@ -103,9 +103,9 @@ class ReferenceModel:
         return KvCache(config.layers, self.context_length, config.kv_heads, config.head_dim)
 
     @property
-    def output_row_norms(self) -> FloatArray:
-        """L2 norm of each row of the output matrix, [V]: times ‖x‖ it bounds each |logit|."""
-        return self.weights.output.row_norms
+    def output_row_norms(self) -> Array:
+        """L2 norm of each row of the output matrix, float32 [V]: times ‖x‖ it bounds |logit|."""
+        return self.weights.output.narrow_row_norms
 
     def weight_of(self, brick: str, layer: int | None) -> Linear:
         """The matrix that a brick multiplies with; its array may be changed in place.

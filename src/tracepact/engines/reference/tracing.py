@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import numpy as np
 
-from tracepact.core import Stat, measure
+from tracepact.core import Stat, measure, native_core, row_reduce
 from tracepact.engines.reference.costs import brick_cost
 from tracepact.engines.reference.kernels import rms_norm
 from tracepact.engines.reference.kv_cache import GUARD_POSITIONS, KvCache
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tracepact.faults.injector import FaultInjector
 
 SAMPLED_ROWS: Final = 16
-"""Rows of one weight matrix a pass that MLT-04 dequantises anew from the file."""
+"""Rows of one weight matrix a pass that MLT-04 holds against the file."""
+
+SAMPLED_PASSES: Final = 8
+"""Passes that stay with one matrix, whose rows are dequantised together: gguf costs by the call."""
 
 ROUNDING_THRESHOLD: Final = 1e-4
 """Relative error of a float32 product against float64 that rounding explains."""
@@ -47,6 +50,7 @@ class _Pass(threading.local):
         self.nonfinite = np.zeros(layers, np.int64)
         self.turn = -1
         self.sampled: tuple[str, int] | None = None
+        self.rows: tuple[tuple[str, int | None], int, Array] | None = None
 
 
 class TracingProbe:
@@ -61,7 +65,19 @@ class TracingProbe:
 
     Attributes:
         tracing_ns: Time spent on tracing; the profiler leaves it out.
+
+    Where the native core serves, `TracingProbe(...)` makes a `NativeProbe`.
     """
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Pick the core."""
+        if cls is TracingProbe and native_core() is not None:
+            from tracepact.engines.reference.native_probe import (  # noqa: PLC0415 - imports us
+                NativeProbe,
+            )
+
+            return cast(Self, NativeProbe.__new__(NativeProbe))
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -103,23 +119,25 @@ class TracingProbe:
         if profiler is not None:
             profiler.start(brick, layer)
         ret = kernel(**inputs)
-        if profiler is None:
-            start_ns = time.perf_counter_ns()
-        else:
+        moment = None
+        if profiler is not None:
             tokens = 1 if brick == BrickId.Sampling else self._pass.tokens
-            start_ns = profiler.stop(
+            moment = profiler.stop(
                 brick, layer, cost=lambda: brick_cost(brick, inputs, ret), tokens=tokens
             )
+        start_ns = time.perf_counter_ns()
         tracer = self._tracer
         if tracer is not None and tracer.is_active:
             try:
-                self._trace(tracer, brick, layer, inputs, ret)
+                self._trace(brick, layer, inputs, ret)
             except Exception as error:
-                tracer.layer.fault(f"tracing of {brick}", error)
-        self._exclude(start_ns)
+                self._fault(error)
+        self._exclude(start_ns, moment)
         if brick == BrickId.Sampling and tracer is not None:
             tracer.report()  # it runs after its pass has been reported
         return ret
+
+    _run = run
 
     def residual(self, layer: int, point: str, value: Array) -> None:
         """MLT-01 at the ends of a layer."""
@@ -128,6 +146,8 @@ class TracingProbe:
         start_ns = time.perf_counter_ns()
         self._tracer.record_activation(layer, point, value)
         self._exclude(start_ns)
+
+    _residual = residual
 
     def kv_cache(self, cache: KvCache) -> None:
         """MLT-05."""
@@ -144,9 +164,7 @@ class TracingProbe:
     def _trace_cache(self, tracer: ModelTracer, cache: KvCache) -> None:
         positions = cache.capacity + GUARD_POSITIONS
         self._look_back(cache)
-        guard = slice(cache.capacity, None)
-        written = np.count_nonzero(cache.keys[:, :, guard], axis=(1, 2, 3))
-        written += np.count_nonzero(cache.values[:, :, guard], axis=(1, 2, 3))
+        nonfinite, written = self._pass.nonfinite, _guard_writes(cache)
         record = KvCacheRecord(
             used=cache.used,
             capacity=cache.capacity,
@@ -156,10 +174,10 @@ class TracingProbe:
             hit_rate=self._pass.position / cache.used if cache.used else 0.0,
             oldest_position=0,
             fragmentation=0.0,
-            nonfinite=int(self._pass.nonfinite.sum()),
-            guard_writes=int(written.sum()),
+            nonfinite=sum(nonfinite.tolist()),  # of few numbers NumPy takes ten times as long
+            guard_writes=sum(written.tolist()),
         )
-        tracer.record_kv_cache(record, nonfinite=self._pass.nonfinite, guard_writes=written)
+        tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=written)
 
     def _look_back(self, cache: KvCache) -> None:
         """All that one layer holds, in turn; what this pass wrote was looked at in every layer."""
@@ -183,32 +201,36 @@ class TracingProbe:
 
     def _trace(
         self,
-        tracer: ModelTracer,
         brick: str,
         layer: int | None,
         inputs: dict[str, Any],
         ret: Array,
     ) -> None:
-        fields = {**inputs, "ret": ret}
-        if brick == BrickId.AttentionOutput:
-            values = inputs["values"]
-            fields |= {"value_min": values.min(), "value_max": values.max()}
-        elif brick == BrickId.LmHead:
+        """Hand a brick's fields to the tracer, and what only this engine knows of it."""
+        tracer = self._tracer
+        assert tracer is not None, "nothing is traced without a tracer"
+        if brick == BrickId.LmHead:
             # First, so that logits out of bounds are named by their trace, then by their kernel.
-            self._trace_logits(tracer, inputs, ret)
-        stats = tracer.record_brick(brick, layer, fields)
+            self._trace_logits(inputs, ret)
+        stats = tracer.record_brick(brick, layer, {**inputs, "ret": ret})
         if brick == KV_CACHE_WRITE and layer is not None:
             stats = stats or measure(ret, Stat.COUNTS)
             self._pass.nonfinite[layer] += stats.nonfinite_count
         elif self._pass.sampled == (brick, layer):
-            self._trace_weight(tracer, brick, layer, inputs, ret)
+            self._sample(brick, layer, inputs, ret)
 
-    def _trace_logits(self, tracer: ModelTracer, inputs: dict[str, Any], ret: Array) -> None:
-        norm = float(np.linalg.norm(inputs["x"][-1].astype(np.float64)))
-        sampler = self._sampler
+    def _fault(self, error: Exception) -> None:
+        """Count and log an error of ours; the model goes on."""
+        if self._tracer is not None:
+            self._tracer.layer.fault("tracing", error)
+
+    def _trace_logits(self, inputs: dict[str, Any], ret: Array) -> None:
+        tracer, sampler = self._tracer, self._sampler
+        assert tracer is not None, "nothing is traced without a tracer"
         tracer.record_logits(
             ret[-1],
-            bound=inputs["output_row_norms"] * norm,
+            row_norms=inputs["output_row_norms"],
+            hidden_norm=float(row_reduce("row_norms", inputs["x"][-1])),
             lens=self._lens,
             temperature=sampler.temperature if sampler else 0.0,
             top_p=sampler.top_p if sampler else 1.0,
@@ -223,29 +245,28 @@ class TracingProbe:
         return logits
 
     def _choose_sample(self) -> None:
-        """One projection a pass, in turn, so that each is looked at again and again."""
-        layer, brick = divmod(self._pass.turn, len(_PROJECTIONS))
+        """One projection after the other, so that each is looked at again and again."""
+        layer, brick = divmod(self._pass.turn // SAMPLED_PASSES, len(_PROJECTIONS))
         self._pass.sampled = _PROJECTIONS[brick], layer % self._model.config.layers
 
-    def _trace_weight(
+    def _sample(
         self,
-        tracer: ModelTracer,
         brick: str,
         layer: int | None,
         inputs: dict[str, Any],
         ret: Array,
     ) -> None:
         """MLT-04: some outputs of a matmul against weights dequantised anew from the file."""
+        tracer = self._tracer
+        assert tracer is not None, "nothing is traced without a tracer"
         linear = self._model.weight_of(brick, layer)
-        out = linear.weight.shape[0]
-        rows = np.sort(self._random.choice(out, size=min(SAMPLED_ROWS, out), replace=False))
-        weight = self._model.dequantise_rows(brick, layer, rows).astype(np.float64)
-        reference = inputs["x"][-1].astype(np.float64) @ weight.T
+        rows, weight = self._fresh_rows(brick, layer)
+        reference = weight @ inputs["x"][-1].astype(np.float64)
         if linear.bias is not None:
             reference += linear.bias[rows]
         tracer.record_quantisation(
-            "+".join(source.name for source in linear.sources),
-            "+".join(dict.fromkeys(source.type.name for source in linear.sources)),
+            linear.name,
+            linear.type_names,
             reference,
             ret[-1, rows],
             threshold=ROUNDING_THRESHOLD,
@@ -253,8 +274,39 @@ class TracingProbe:
             brick=brick,
         )
 
-    def _exclude(self, start_ns: int) -> None:
+    def _fresh_rows(self, brick: str, layer: int | None) -> tuple[slice, Array]:
+        """Some rows of a weight as the file has them, float64; others on every pass."""
+        turn = self._pass.turn % SAMPLED_PASSES
+        if turn == 0 or self._pass.rows is None or self._pass.rows[0] != (brick, layer):
+            out = len(self._model.weight_of(brick, layer).weight)
+            count = min(SAMPLED_PASSES * SAMPLED_ROWS, out)
+            first = int(self._random.integers(out - count + 1))  # neighbours share the file's pages
+            rows = np.arange(first, first + count)
+            weight = self._model.dequantise_rows(brick, layer, rows).astype(np.float64)
+            self._pass.rows = (brick, layer), first, weight
+        _, first, weight = self._pass.rows
+        start = turn * len(weight) // SAMPLED_PASSES
+        stop = max(start + 1, (turn + 1) * len(weight) // SAMPLED_PASSES)
+        return slice(first + start, first + stop), weight[start:stop]
+
+    def _exclude(self, start_ns: int, moment: int | None = None) -> None:
+        """Take what has passed since out of the profile; `moment` is the profiler's own clock."""
         elapsed_ns = time.perf_counter_ns() - start_ns
         self.tracing_ns += elapsed_ns
-        if self._profiler is not None:
+        if self._profiler is None:
+            return
+        if moment is None:
             self._profiler.exclude(elapsed_ns)
+        else:
+            self._profiler.exclude_since(moment)
+
+
+def _guard_writes(cache: KvCache) -> Array:
+    """Elements of each layer, [layers], that are not zero past the capacity."""
+    written = np.zeros(len(cache.keys), np.int64)
+    for store in (cache.keys, cache.values):
+        guard = store[:, :, cache.capacity :]
+        stats = measure(guard, Stat.RANGE)
+        if not stats.lowest == stats.highest == 0:
+            written += np.count_nonzero(guard, axis=(1, 2, 3))
+    return written

@@ -1,0 +1,89 @@
+/* What a plan is made of. */
+#ifndef TRACEPACT_PLAN_H
+#define TRACEPACT_PLAN_H
+
+#include "program.h"
+
+typedef enum {
+    TP_STEP_MEASURE, TP_STEP_COUNTS, TP_STEP_ROWS, TP_STEP_MOMENTS, TP_STEP_ASK,
+    TP_STEP_SAME_SHAPE, TP_STEP_HAS_SHAPE, TP_STEP_TOLERANCE, TP_STEP_PASS
+} tp_step_kind;
+
+typedef enum { TP_ASK_SHAPE, TP_ASK_LEN, TP_ASK_SIZE, TP_ASK_NDIM, TP_ASK_ITEMSIZE } tp_question;
+
+typedef struct {
+    uint8_t kind;
+    uint8_t function; /* tp_row_function or tp_question */
+    uint8_t value, other;
+    uint8_t slot;
+    bool only_sign; /* counts, of the lowest element */
+    bool has_label, has_other_label, sums_rows, sums_all;
+    bool only_norm; /* is all that a measuring gives, besides counts */
+    bool only_range; /* or nothing but what a sum and the extremes say of finite elements */
+    uint8_t label, other_label;
+    uint8_t wanted;
+    uint8_t given_count;
+    uint8_t count; /* of shape, of fields */
+    int axis;
+    double base;
+    union {
+        tp_given given[TP_MAX_GIVEN];
+        Py_ssize_t shape[TP_MAX_DIMS];
+        uint8_t fields[TP_MAX_FIELDS];
+        tp_pass *pass;
+    };
+} tp_step;
+
+/* A slot between two numbers; holds in any case where the slot `vacuous` counts no element. */
+typedef struct {
+    double low, high;
+    uint8_t slot;
+    bool may_be_vacuous;
+    uint8_t vacuous;
+} tp_interval;
+
+typedef struct {
+    uint8_t node;
+    bool may_be_vacuous;
+    uint8_t vacuous;
+} tp_outcome;
+
+/* An outcome of the form |slot - centre| <= margin + limit, or the same without | |. */
+typedef struct {
+    double centre, margin;
+    uint8_t slot, limit; /* slots; the latter may be TP_NO_SLOT */
+    bool is_distance;
+    bool may_be_vacuous;
+    uint8_t vacuous;
+} tp_limit;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *fields; /* tuple of interned names */
+    int field_count;
+    int step_count, interval_count, outcome_count;
+    bool is_interval; /* where all fields are numbers, `scalars` decides alone */
+    bool is_measured[TP_MAX_FIELDS];
+    struct { double low, high; } scalars[TP_MAX_FIELDS];
+    tp_step *steps;
+    tp_interval *intervals;
+    tp_program tests; /* over slots */
+    tp_outcome *outcomes;
+    tp_limit *limits;
+    int limit_count, open_count; /* outcomes that are a limit; the others, which come first */
+    double roundoff[TP_DTYPES], underflow[TP_DTYPES], terms_per_tolerance;
+} tp_plan;
+
+/* plan_parse.c: fills an empty plan; -1 with an error set where the description is not sound. */
+int tp_plan_parse(tp_plan *plan, PyObject *const *parts);
+enum { TP_PLAN_PARTS = 6 };
+
+/* plan_tests.c */
+/* Finds the limits among the outcomes, and what the tests do not look at; -1 with an error set
+   without memory. */
+int tp_tests_prepare(tp_plan *plan);
+int tp_tests_run(const tp_plan *plan, const double *slots);
+/* The value of each node; `results` has room for TP_MAX_NODES. */
+void tp_tests_compute(const tp_plan *plan, const double *slots, double *results);
+
+#endif

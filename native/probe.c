@@ -1,0 +1,463 @@
+/* A probe's hot half: runs a kernel, times it, checks its fields and notes what was measured.
+
+   It serves the passes of one thread at a time, and only kernels that it was told of; all else goes
+   to the Python methods of the class that derives from it. */
+#include "timer.h"
+#include "trace_log.h"
+#include "tracing.h"
+
+enum { MAX_BRICKS = 32, MAX_LAYERS = 4096 };
+enum { BRICK_CHECKS, ACTIVATION_CHECKS, ATTENTION_CHECKS, COUNTERS };
+
+typedef struct {
+    PyObject *name;
+    PyObject *plan;            /* NULL: nothing is checked */
+    PyObject *const *names;
+    Py_ssize_t fields, ret;    /* where the plan keeps the result, or -1 */
+    uint64_t conditions[COUNTERS];
+    int kind;                  /* of the event that its result leaves, or TP_NO_EVENT */
+    bool in_python;            /* traced by Python */
+    bool has_more;             /* of which Python wants more than its contract */
+    PyObject *costs;           /* list by layer + 1; None until it is known */
+} watched;
+
+typedef struct {
+    PyObject_HEAD
+    watched bricks[MAX_BRICKS];
+    int count;
+    watched residual;          /* what is checked at the ends of a layer */
+    tp_layer_state *layer;
+    PyObject *timer, *log;     /* of the pass that is under way, or NULL */
+    PyThreadState *thread;     /* whose pass that is; NULL: none */
+    PyObject *sampled_brick, *sampled_layer, *last_output;
+    uint64_t counted[COUNTERS], ticks;
+    int64_t size;
+} probe;
+
+static PyObject *str_run, *str_residual, *str_trace, *str_more, *str_cost, *str_ret,
+    *str_fault, *str_settle;
+
+/* An error of ours is counted and logged by the layer; an interrupt goes on: 0, or -1. */
+static int swallow(probe *self)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *done = PyObject_CallMethodOneArg((PyObject *)self, str_fault, value);
+    if (done == NULL) PyErr_Clear();
+    Py_XDECREF(done);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return 0;
+}
+
+static inline watched *find(probe *self, PyObject *name)
+{
+    for (int i = 0; i < self->count; i++)
+        if (self->bricks[i].name == name) return &self->bricks[i];
+    return NULL;
+}
+
+static inline Py_ssize_t index_of(const watched *brick, PyObject *name, Py_ssize_t guess)
+{
+    if (guess < brick->fields && brick->names[guess] == name) return guess;
+    for (Py_ssize_t i = 0; i < brick->fields; i++)
+        if (brick->names[i] == name) return i;
+    return -1;
+}
+
+static PyObject *as_dict(PyObject *const *values, PyObject *names)
+{
+    PyObject *inputs = PyDict_New();
+    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; inputs != NULL && i < count; i++)
+        if (PyDict_SetItem(inputs, PyTuple_GET_ITEM(names, i), values[i]) < 0) Py_CLEAR(inputs);
+    return inputs;
+}
+
+/* Calls a Python method with (brick, layer, inputs, ret); 0, or -1 with an error set. */
+static int call_python(probe *self, PyObject *method, PyObject *const *head,
+                       PyObject *const *inputs, PyObject *names, PyObject *ret, PyObject **answer)
+{
+    PyObject *fields = as_dict(inputs, names);
+    if (fields == NULL) return -1;
+    PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self, method, head[0], head[1], fields,
+                                                ret, NULL);
+    Py_DECREF(fields);
+    if (done == NULL) return -1;
+    if (answer != NULL) *answer = done;
+    else Py_DECREF(done);
+    return 0;
+}
+
+/* A layer as a number: -1 for None, -2 for what only Python understands. */
+static Py_ssize_t layer_number(PyObject *layer)
+{
+    if (layer == Py_None) return -1;
+    if (TP_UNLIKELY(!PyLong_CheckExact(layer))) return -2;
+    int overflow;
+    long number = PyLong_AsLongAndOverflow(layer, &overflow);
+    return overflow || number < 0 || number >= MAX_LAYERS ? -2 : number;
+}
+
+/* The cost of a brick of one layer, asked for once; borrowed, NULL with an error set. */
+static PyObject *cost_of(probe *self, const watched *brick, PyObject *const *head,
+                         PyObject *const *inputs, PyObject *names, PyObject *ret)
+{
+    Py_ssize_t at = layer_number(head[1]) + 1;
+    while (PyList_GET_SIZE(brick->costs) <= at)
+        if (PyList_Append(brick->costs, Py_None) < 0) return NULL;
+    PyObject *known = PyList_GET_ITEM(brick->costs, at);
+    if (TP_LIKELY(known != Py_None)) return known;
+    PyObject *cost;
+    if (call_python(self, str_cost, head, inputs, names, ret, &cost) < 0) return NULL;
+    if (PyList_SetItem(brick->costs, at, cost) < 0) return NULL;
+    return cost;
+}
+
+/* The event of a softmax has its row sums, and the rows for who wants to see them. 0, or -1. */
+static int note_rows(probe *self, int layer, PyObject *ret)
+{
+    enum { MOST_ROWS = 1024 };
+    double sums[MOST_ROWS];
+    tp_view view;
+    tp_stats stats = {0};
+    if (!tp_view_of(ret, &view)) return -1;
+    Py_ssize_t width = view.ndim ? view.shape[view.ndim - 1] : 0;
+    Py_ssize_t count = width ? view.size / width : 0;
+    bool fits = count <= MOST_ROWS;
+    if (fits) {
+        tp_rows(TP_ROW_SUMS, &view, NULL, sums);
+        tp_measure_doubles(sums, count, TP_RANGE, &stats);
+    }
+    tp_view_release(&view);
+    return fits ? tp_trace_log_append(self->log, TP_EVENT_ATTENTION, layer, &stats, ret) : -1;
+}
+
+/* Appends the event, with the array that it keeps or NULL, and counts what was tested. 0, or -1
+   where Python has to do both. */
+static int note(probe *self, const watched *brick, int layer, PyObject *ret, const tp_stats *stats,
+                PyObject *kept)
+{
+    int done = 0;
+    if (brick->kind == TP_EVENT_ATTENTION) done = note_rows(self, layer, ret);
+    else if (brick->kind != TP_NO_EVENT)
+        done = tp_trace_log_append(self->log, brick->kind, layer, stats, kept);
+    for (int i = 0; done == 0 && i < COUNTERS; i++) {
+        self->counted[i] += brick->conditions[i];
+        self->layer->checks += brick->conditions[i];
+    }
+    return done;
+}
+
+/* 1 if the fields hold and are noted; 0 if Python has to look. */
+static int passes(probe *self, const watched *brick, int layer, PyObject *const *inputs,
+                  PyObject *names, PyObject *ret)
+{
+    PyObject *values[TP_MAX_FIELDS] = {NULL};
+    tp_stats stats[TP_MAX_FIELDS];
+    if (brick->in_python) return 0;
+    if (brick->plan == NULL) return 1;
+    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_ssize_t at = index_of(brick, PyTuple_GET_ITEM(names, i), i);
+        if (at >= 0) values[at] = inputs[i];
+    }
+    if (brick->ret >= 0) values[brick->ret] = ret;
+    for (Py_ssize_t i = 0; i < brick->fields; i++)
+        if (values[i] == NULL || values[i] == Py_None) return 0;
+    bool wants_stats = brick->kind != TP_NO_EVENT && brick->kind != TP_EVENT_ATTENTION;
+    if (tp_plan_run(brick->plan, values, wants_stats ? stats : NULL) != TP_HOLDS) return 0;
+    if (TP_LIKELY(note(self, brick, layer, ret, &stats[brick->ret], NULL) == 0)) return 1;
+    PyErr_Clear(); /* out of memory; Python tries again */
+    return 0;
+}
+
+/* Tracing takes no time of the model's, and no error of it reaches the model. */
+static int end_tracing(probe *self, int64_t since, uint64_t start)
+{
+    self->ticks += tp_ticks() - start;
+    if (self->timer == NULL || tp_timer_exclude_since(self->timer, since, NULL) == 0) return 0;
+    return swallow(self);
+}
+
+/* Everything that is done with a result: 0, or -1 with an interrupt that goes on. */
+static int watch(probe *self, const watched *brick, PyObject *const *head,
+                 PyObject *const *inputs, PyObject *names, PyObject *ret)
+{
+    int64_t ended = 0;
+    if (self->timer != NULL) {
+        if (tp_timer_now(self->timer, &ended) < 0 && swallow(self) < 0) return -1;
+        PyObject *cost = cost_of(self, brick, head, inputs, names, ret);
+        if (cost == NULL && swallow(self) < 0) return -1;
+        if (tp_timer_stop_at(self->timer, ended, head[0], head[1], cost, 1, self->size) < 0
+            && swallow(self) < 0)
+            return -1;
+    }
+    if (self->log == NULL) return 0;
+    uint64_t start = tp_ticks();
+    int layer = (int)layer_number(head[1]);
+    PyObject *method = NULL;
+    if (TP_UNLIKELY(!passes(self, brick, layer, inputs, names, ret))) method = str_trace;
+    else if (brick->has_more
+             || (self->sampled_brick == head[0] && layer_number(self->sampled_layer) == layer))
+        method = str_more;
+    if (method != NULL && call_python(self, method, head, inputs, names, ret, NULL) < 0
+        && swallow(self) < 0)
+        return -1;
+    return end_tracing(self, ended, start);
+}
+
+/* A pass that is broken off by an error, which goes on: what was tested until now still counts. */
+static void settle(probe *self)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)self, str_settle);
+    if (done == NULL) PyErr_Clear();
+    Py_XDECREF(done);
+    self->thread = NULL;
+    PyErr_Restore(type, value, traceback);
+}
+
+static PyObject *probe_run(probe *self, PyObject *const *arguments, Py_ssize_t count,
+                           PyObject *names)
+{
+    bool is_ours = count == 3 && self->thread == PyThreadState_Get()
+                   && layer_number(arguments[1]) != -2;
+    watched *brick = is_ours ? find(self, arguments[0]) : NULL;
+    if (TP_UNLIKELY(brick == NULL)) {
+        PyObject *method = PyObject_GetAttr((PyObject *)self, str_run);
+        if (method == NULL) return NULL;
+        PyObject *ret = PyObject_Vectorcall(method, arguments, (size_t)count, names);
+        Py_DECREF(method);
+        return ret;
+    }
+    PyObject *const *inputs = arguments + count;
+    PyObject *timer = self->timer;
+    if (timer != NULL && tp_timer_start(timer, arguments[0], arguments[1]) < 0
+        && swallow(self) < 0)
+        return NULL;
+    PyObject *ret = PyObject_Vectorcall(arguments[2], inputs, 0, names);
+    if (TP_UNLIKELY(ret == NULL)) {
+        settle(self);
+        return NULL;
+    }
+    if (TP_LIKELY(watch(self, brick, arguments, inputs, names, ret) == 0)) return ret;
+    Py_DECREF(ret);
+    return NULL;
+}
+
+/* residual(layer, "input" | "output", value) */
+static PyObject *probe_residual(probe *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (TP_UNLIKELY(count != 3 || self->thread != PyThreadState_Get()
+                    || layer_number(arguments[0]) < 0)) {
+        PyObject *method = PyObject_GetAttr((PyObject *)self, str_residual);
+        if (method == NULL) return NULL;
+        PyObject *done = PyObject_Vectorcall(method, arguments, (size_t)count, NULL);
+        Py_DECREF(method);
+        return done;
+    }
+    if (self->log == NULL) Py_RETURN_NONE;
+    int64_t moment = 0;
+    if (self->timer != NULL && tp_timer_now(self->timer, &moment) < 0 && swallow(self) < 0)
+        return NULL;
+    uint64_t start = tp_ticks();
+    PyObject *value = arguments[2];
+    int layer = (int)layer_number(arguments[0]);
+    bool is_output = PyUnicode_CompareWithASCIIString(arguments[1], "output") == 0;
+    const tp_stats *known = value == self->last_output ? tp_trace_log_last(self->log) : NULL;
+    tp_stats stats;
+    bool done = false;
+    if (known != NULL && !is_output) { /* the layer before has been checked */
+        stats = *known;
+        done = tp_trace_log_append(self->log, TP_EVENT_INPUT, layer, &stats, NULL) == 0;
+    } else if (self->residual.plan != NULL && self->residual.fields == 1
+               && tp_plan_run(self->residual.plan, &value, &stats) == TP_HOLDS) {
+        self->residual.kind = is_output ? TP_EVENT_OUTPUT : TP_EVENT_INPUT;
+        done = note(self, &self->residual, layer, value, &stats, is_output ? value : NULL) == 0;
+    }
+    if (TP_UNLIKELY(!done)) {
+        PyErr_Clear();
+        PyObject *method = PyObject_GetAttr((PyObject *)self, str_residual);
+        PyObject *answer = method ? PyObject_Vectorcall(method, arguments, 3, NULL) : NULL;
+        Py_XDECREF(method);
+        Py_XDECREF(answer);
+        if (answer == NULL && swallow(self) < 0) return NULL;
+    }
+    Py_XSETREF(self->last_output, is_output ? Py_NewRef(value) : NULL);
+    if (end_tracing(self, moment, start) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* -- what Python says of a pass -------------------------------------------------------------- */
+
+static void forget(watched *brick)
+{
+    Py_CLEAR(brick->name);
+    Py_CLEAR(brick->plan);
+    Py_CLEAR(brick->costs);
+}
+
+static int learn(watched *brick, PyObject *plan, PyObject *conditions, int kind, int in_python,
+                 int has_more)
+{
+    *brick = (watched){.kind = kind, .in_python = in_python, .has_more = has_more, .ret = -1};
+    if (!PyArg_ParseTuple(conditions, "KKK", &brick->conditions[0], &brick->conditions[1],
+                          &brick->conditions[2]))
+        return -1;
+    if (plan == Py_None) return 0;
+    if (!Py_IS_TYPE(plan, tp_plan_type) || tp_plan_field_count(plan) > TP_MAX_FIELDS) {
+        PyErr_SetString(PyExc_TypeError, "not a native plan of a few fields");
+        return -1;
+    }
+    brick->plan = Py_NewRef(plan);
+    brick->names = tp_plan_field_names(plan);
+    brick->fields = tp_plan_field_count(plan);
+    brick->ret = index_of(brick, str_ret, 0);
+    if (kind == TP_NO_EVENT || brick->ret >= 0) return 0;
+    PyErr_SetString(PyExc_ValueError, "an event is about `ret`, which this plan does not have");
+    return -1;
+}
+
+/* _watch(brick or None for the ends of layers, plan, conditions, kind, in_python, has_more) */
+static PyObject *probe_watch(probe *self, PyObject *arguments)
+{
+    PyObject *name, *plan, *conditions;
+    int kind, in_python, has_more;
+    if (!PyArg_ParseTuple(arguments, "OOO!ipp", &name, &plan, &PyTuple_Type, &conditions, &kind,
+                          &in_python, &has_more))
+        return NULL;
+    if (name == Py_None) {
+        forget(&self->residual);
+        if (learn(&self->residual, plan, conditions, kind, in_python, has_more) < 0) return NULL;
+        Py_RETURN_NONE;
+    }
+    if (self->count == MAX_BRICKS) {
+        PyErr_SetString(PyExc_ValueError, "too many kinds of bricks");
+        return NULL;
+    }
+    watched *brick = &self->bricks[self->count];
+    if (learn(brick, plan, conditions, kind, in_python, has_more) < 0
+        || (brick->costs = PyList_New(0)) == NULL) {
+        forget(brick);
+        return NULL;
+    }
+    brick->name = Py_NewRef(name);
+    self->count++;
+    Py_RETURN_NONE;
+}
+
+/* _begin(layer_state, timer, log, size, sampled_brick, sampled_layer) -> bool; each may be None */
+static PyObject *probe_begin(probe *self, PyObject *arguments)
+{
+    PyObject *layer, *timer, *log, *sampled_brick, *sampled_layer;
+    long long size;
+    if (!PyArg_ParseTuple(arguments, "OOOLOO", &layer, &timer, &log, &size, &sampled_brick,
+                          &sampled_layer))
+        return NULL;
+    if ((log != Py_None && !Py_IS_TYPE(layer, &tp_layer_state_type))
+        || (timer != Py_None && !PyObject_TypeCheck(timer, tp_timer_type))
+        || (log != Py_None && !Py_IS_TYPE(log, &tp_trace_log_type))) {
+        PyErr_SetString(PyExc_TypeError, "not a layer's state, a timer or a log");
+        return NULL;
+    }
+    PyThreadState *me = PyThreadState_Get();
+    if (self->thread != NULL && self->thread != me) Py_RETURN_FALSE;
+    Py_XSETREF(self->layer, log == Py_None ? NULL : (tp_layer_state *)Py_NewRef(layer));
+    Py_XSETREF(self->timer, timer == Py_None ? NULL : Py_NewRef(timer));
+    Py_XSETREF(self->log, log == Py_None ? NULL : Py_NewRef(log));
+    Py_XSETREF(self->sampled_brick, Py_NewRef(sampled_brick));
+    Py_XSETREF(self->sampled_layer, Py_NewRef(sampled_layer));
+    Py_CLEAR(self->last_output);
+    memset(self->counted, 0, sizeof self->counted);
+    self->ticks = 0;
+    self->size = size;
+    self->thread = me;
+    Py_RETURN_TRUE;
+}
+
+/* _end() -> None, or (conditions of bricks, of activations, of attention, ns of tracing) */
+static PyObject *probe_end(probe *self, PyObject *unused)
+{
+    if (self->thread != PyThreadState_Get()) Py_RETURN_NONE;
+    self->thread = NULL;
+    Py_CLEAR(self->log);
+    Py_CLEAR(self->last_output);
+    return Py_BuildValue("KKKL", self->counted[0], self->counted[1], self->counted[2],
+                         (long long)tp_ticks_to_ns(self->ticks));
+}
+
+static int probe_traverse(probe *self, visitproc visit, void *arg)
+{
+    for (int i = 0; i < self->count; i++) Py_VISIT(self->bricks[i].costs);
+    Py_VISIT(self->timer);
+    Py_VISIT(self->log);
+    Py_VISIT(self->last_output);
+    return 0;
+}
+
+static int probe_clear(probe *self)
+{
+    int count = self->count;
+    self->thread = NULL;
+    self->count = 0;
+    for (int i = 0; i < count; i++) forget(&self->bricks[i]);
+    forget(&self->residual);
+    Py_CLEAR(self->layer);
+    Py_CLEAR(self->timer);
+    Py_CLEAR(self->log);
+    Py_CLEAR(self->sampled_brick);
+    Py_CLEAR(self->sampled_layer);
+    Py_CLEAR(self->last_output);
+    return 0;
+}
+
+static void probe_dealloc(probe *self)
+{
+    PyObject_GC_UnTrack(self);
+    probe_clear(self);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyMethodDef probe_methods[] = {
+    {"_watch", (PyCFunction)probe_watch, METH_VARARGS, "Say what is checked of a brick."},
+    {"_begin", (PyCFunction)probe_begin, METH_VARARGS, "Serve a pass of this thread, if free."},
+    {"_end", (PyCFunction)probe_end, METH_NOARGS, "End the pass; say what was counted."},
+    {"run", (PyCFunction)(void (*)(void))probe_run, METH_FASTCALL | METH_KEYWORDS,
+     "Run a kernel, time it, check its inputs and result."},
+    {"residual", (PyCFunction)(void (*)(void))probe_residual, METH_FASTCALL,
+     "The residual stream at the ends of a layer."},
+    {NULL},
+};
+
+static PyTypeObject probe_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "tracepact.core._native.Probe",
+    .tp_doc = "The hot half of a probe.",
+    .tp_basicsize = sizeof(probe),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_new = PyType_GenericNew,
+    .tp_traverse = (traverseproc)probe_traverse,
+    .tp_clear = (inquiry)probe_clear,
+    .tp_dealloc = (destructor)probe_dealloc,
+    .tp_methods = probe_methods,
+};
+
+int tp_add_probe(PyObject *module)
+{
+    if (!(str_run = PyUnicode_InternFromString("_run"))
+        || !(str_residual = PyUnicode_InternFromString("_residual"))
+        || !(str_trace = PyUnicode_InternFromString("_trace"))
+        || !(str_more = PyUnicode_InternFromString("_more"))
+        || !(str_cost = PyUnicode_InternFromString("_cost"))
+        || !(str_fault = PyUnicode_InternFromString("_fault"))
+        || !(str_settle = PyUnicode_InternFromString("_settle"))
+        || !(str_ret = PyUnicode_InternFromString("ret")))
+        return -1;
+    if (PyModule_AddType(module, &tp_trace_log_type) < 0) return -1;
+    return PyModule_AddType(module, &probe_type);
+}

@@ -1,0 +1,199 @@
+/* Events of one forward pass as plain numbers: Python objects are made when somebody looks. */
+#include "trace_log.h"
+
+#include <math.h>
+
+typedef struct {
+    tp_stats stats;
+    PyObject *array;
+    int kind, layer;
+} event;
+
+typedef struct {
+    PyObject_HEAD
+    event *events;
+    Py_ssize_t count, room;
+} trace_log;
+
+/* One block of events that no log uses now, so that a pass needs no allocation. */
+static event *spare;
+static Py_ssize_t spare_room;
+
+static int grow(trace_log *self)
+{
+    if (self->events == NULL && spare != NULL) {
+        self->events = spare;
+        self->room = spare_room;
+        spare = NULL;
+        return 0;
+    }
+    Py_ssize_t room = self->room ? 2 * self->room : 64;
+    event *events = PyMem_Realloc(self->events, (size_t)room * sizeof *events);
+    if (events == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    self->events = events;
+    self->room = room;
+    return 0;
+}
+
+int tp_trace_log_append(PyObject *object, int kind, int layer, const tp_stats *stats,
+                        PyObject *array)
+{
+    trace_log *self = (trace_log *)object;
+    if (TP_UNLIKELY(self->count == self->room) && grow(self) < 0) return -1;
+    event *new = &self->events[self->count++];
+    new->stats = *stats;
+    new->array = Py_XNewRef(array);
+    new->kind = kind;
+    new->layer = layer;
+    return 0;
+}
+
+const tp_stats *tp_trace_log_last(PyObject *object)
+{
+    trace_log *self = (trace_log *)object;
+    return self->count ? &self->events[self->count - 1].stats : NULL;
+}
+
+/* append(kind, layer, (the 12 figures of TensorStats), array) */
+static PyObject *log_append(PyObject *self, PyObject *arguments)
+{
+    int kind, layer;
+    PyObject *array;
+    tp_stats s = {.measured = TP_COUNTS | TP_RANGE | TP_SUM | TP_MOMENTS};
+    if (!PyArg_ParseTuple(arguments, "ii(LLLLddddddLL)O", &kind, &layer, &s.count, &s.nan_count,
+                          &s.posinf_count, &s.neginf_count, &s.min, &s.max, &s.sum, &s.mean, &s.m2,
+                          &s.l2, &s.argmin, &s.argmax, &array))
+        return NULL;
+    if (tp_trace_log_append(self, kind, layer, &s, array == Py_None ? NULL : array) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *log_item(trace_log *self, Py_ssize_t index)
+{
+    if (index < 0 || index >= self->count) {
+        PyErr_SetString(PyExc_IndexError, "no such event");
+        return NULL;
+    }
+    const event e = self->events[index]; /* a collection may append, and move them */
+    const tp_stats *s = &e.stats;
+    return Py_BuildValue("ii(LLLLddddddLL)N", e.kind, e.layer, s->count, s->nan_count,
+                         s->posinf_count, s->neginf_count, s->min, s->max, s->sum, s->mean, s->m2,
+                         s->l2, s->argmin, s->argmax, Py_NewRef(e.array ? e.array : Py_None));
+}
+
+static Py_ssize_t log_length(trace_log *self) { return self->count; }
+
+/* The worst figure so far and the event that it is of; NaN is worst of all. */
+typedef struct {
+    double value;
+    int layer, kind;
+} worst;
+
+static void offer(worst *so_far, double value, const event *e)
+{
+    if (value > so_far->value || (isnan(value) && !isnan(so_far->value)))
+        *so_far = (worst){value, e->layer, e->kind};
+}
+
+static bool is_finite(const tp_stats *s)
+{
+    return s->nan_count == 0 && s->posinf_count == 0 && s->neginf_count == 0;
+}
+
+/* As PythonLog.worst of tracepact.model.events, which says what it means. */
+static PyObject *log_worst(trace_log *self, PyObject *unused)
+{
+    worst magnitude = {-INFINITY, -1, 0}, error = magnitude, ratio = magnitude;
+    Py_ssize_t points = 0, rows = 0;
+    const event *input = NULL, *attention = NULL;
+    for (const event *e = self->events; e < self->events + self->count; e++) {
+        const tp_stats *s = &e->stats;
+        if (e->kind == TP_EVENT_ATTENTION) {
+            rows++;
+            double off = fmax(fabs(s->min - 1), fabs(s->max - 1));
+            if (s->count > 0) offer(&error, is_finite(s) ? off : NAN, e);
+        }
+        if (e->kind >= TP_EVENT_ATTENTION) continue;
+        points++;
+        if (s->count > 0) offer(&magnitude, is_finite(s) ? fmax(-s->min, s->max) : NAN, e);
+        if (e->kind == TP_EVENT_INPUT) input = e;
+        if (e->kind == TP_EVENT_POST_ATTENTION) attention = e;
+        if (e->kind != TP_EVENT_POST_FFN || input == NULL || attention == NULL) continue;
+        if (input->layer != e->layer || attention->layer != e->layer) continue;
+        double total = input->stats.l2 + attention->stats.l2 + s->l2;
+        if (total > 0) offer(&ratio, input->stats.l2 / total, e);
+    }
+    return Py_BuildValue("n(dii)n(dii)(dii)", points, magnitude.value, magnitude.layer,
+                         magnitude.kind, rows, error.value, error.layer, error.kind, ratio.value,
+                         ratio.layer, ratio.kind);
+}
+
+static PyObject *log_arrays(trace_log *self, PyObject *kind)
+{
+    long wanted = PyLong_AsLong(kind);
+    if (wanted == -1 && PyErr_Occurred()) return NULL;
+    PyObject *arrays = PyList_New(0);
+    for (Py_ssize_t i = 0; arrays != NULL && i < self->count; i++) {
+        const event *e = &self->events[i];
+        if (e->kind == wanted && e->array != NULL && PyList_Append(arrays, e->array) < 0)
+            Py_CLEAR(arrays);
+    }
+    return arrays;
+}
+
+static int log_traverse(trace_log *self, visitproc visit, void *arg)
+{
+    for (Py_ssize_t i = 0; i < self->count; i++) Py_VISIT(self->events[i].array);
+    return 0;
+}
+
+static int log_clear(trace_log *self)
+{
+    Py_ssize_t count = self->count;
+    self->count = 0;
+    for (Py_ssize_t i = 0; i < count; i++) Py_CLEAR(self->events[i].array);
+    return 0;
+}
+
+static void log_dealloc(trace_log *self)
+{
+    PyObject_GC_UnTrack(self);
+    log_clear(self);
+    if (spare == NULL) {
+        spare = self->events;
+        spare_room = self->room;
+    } else {
+        PyMem_Free(self->events);
+    }
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyMethodDef log_methods[] = {
+    {"append", log_append, METH_VARARGS, "append(kind, layer, figures, array or None)"},
+    {"worst", (PyCFunction)log_worst, METH_NOARGS, "The worst figures, and where they are."},
+    {"arrays", (PyCFunction)log_arrays, METH_O, "The arrays that events of a kind kept."},
+    {NULL},
+};
+
+static PySequenceMethods log_sequence = {
+    .sq_length = (lenfunc)log_length,
+    .sq_item = (ssizeargfunc)log_item,
+};
+
+PyTypeObject tp_trace_log_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "tracepact.core._native.TraceLog",
+    .tp_doc = "Events of one forward pass: (kind, layer, figures of TensorStats, array or None).",
+    .tp_basicsize = sizeof(trace_log),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = PyType_GenericNew,
+    .tp_as_sequence = &log_sequence,
+    .tp_traverse = (traverseproc)log_traverse,
+    .tp_clear = (inquiry)log_clear,
+    .tp_dealloc = (destructor)log_dealloc,
+    .tp_methods = log_methods,
+};

@@ -1,0 +1,73 @@
+"""The probe whose hot half is in C; import it only where the native core serves."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from tracepact.core import _native
+from tracepact.engines.reference.costs import repeated_cost
+from tracepact.engines.reference.tracing import TracingProbe
+from tracepact.model.watching import watch_bricks
+from tracepact.profiling import BrickCost, GrowingCost
+from tracepact.types import Array, BrickId
+
+_WITH_MORE = frozenset({BrickId.LmHead})
+"""Bricks of which a trace wants more than their contract."""
+
+
+class NativeProbe(_native.Probe, TracingProbe):
+    """A `TracingProbe` that runs, times and checks the bricks of a decoded token in C.
+
+    Prompts, planted faults and threads that run a pass at the same time as another go through
+    Python, and so does every brick that does not hold.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        TracingProbe.__init__(self, *arguments, **options)
+        watch_bricks(self, self._tracer, _WITH_MORE)
+
+    def begin_forward(self, position: int, tokens: int) -> None:
+        """Start a pass, in C if it can be."""
+        self._settle()  # a pass that was broken off
+        TracingProbe.begin_forward(self, position, tokens)
+        profiler = self._profiler
+        is_timed = isinstance(profiler, _native.BrickTimer)
+        if tokens != 1 or self._injector is not None or not (is_timed or profiler is None):
+            return
+        timer = cast("_native.BrickTimer | None", profiler)
+        tracer = self._tracer
+        if tracer is not None and tracer.is_active:
+            if tracer.config.activations:
+                log = cast("_native.TraceLog", tracer.last.log)
+                brick, layer = self._pass.sampled or (None, None)
+                state = tracer.layer.native_state
+                self._begin(state, timer, log, position + 1, brick, layer)
+        else:
+            self._begin(None, timer, None, position + 1, None, None)
+
+    def end_forward(self) -> None:
+        """End the pass; raises ContractViolation under the policy `raise`."""
+        self._settle()
+        TracingProbe.end_forward(self)
+
+    def _settle(self) -> None:
+        """End what the C half serves, which also does so where a kernel raises."""
+        counted = self._end()
+        if counted is not None:
+            *conditions, tracing_ns = counted
+            self.tracing_ns += tracing_ns
+            if self._tracer is not None:
+                self._tracer.add_counted(*conditions)
+                self._tracer.layer.count_check(0, tracing_ns)
+
+    def _more(self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Array) -> None:
+        """What Python wants of a brick that holds; after its contract, which is in the log."""
+        if brick == BrickId.LmHead:
+            self._trace_logits(inputs, ret)
+        else:
+            self._sample(brick, layer, inputs, ret)
+
+    def _cost(
+        self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Array
+    ) -> BrickCost | GrowingCost:
+        return repeated_cost(brick, inputs, ret)

@@ -1,0 +1,75 @@
+"""What a native probe checks of each brick, compiled from the contracts of a tracer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from tracepact.contracts import Condition
+from tracepact.core import Stat
+from tracepact.model import activations, attention
+from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS
+from tracepact.model.events import ATTENTION, NO_EVENT, POINTS
+from tracepact.predicate import compile_plan
+from tracepact.types import BrickId
+
+if TYPE_CHECKING:
+    from tracepact.core import _native
+    from tracepact.model.tracer import ModelTracer
+
+_FULL = {"ret": Stat.FULL}
+
+
+def watch_bricks(
+    probe: _native.Probe, tracer: ModelTracer | None, with_more: Collection[str]
+) -> None:
+    """Tell a probe what to check of each brick; without a tracer it only times them.
+
+    Conditions of a brick and of the trace that its result belongs to become one plan, so that they
+    share one pass over the result. A brick whose plan the native core cannot run is traced in
+    Python. Of those of `with_more`, Python wants to see the fields besides.
+    """
+    for brick in BRICK_EQUATIONS:
+        conditions = [] if tracer is None else _brick_conditions(tracer, brick)
+        traced = [] if tracer is None else _trace_conditions(tracer, brick)
+        kind = NO_EVENT
+        counts = (len(conditions), 0, 0)
+        if tracer is not None and _is_attention(tracer, brick):
+            kind, counts = ATTENTION, (0, 0, len(traced))
+        elif tracer is not None and _is_activation(tracer, brick):
+            kind = POINTS.index(ACTIVATION_POINTS[BrickId(brick)])
+            counts = (len(conditions), len(traced), 0)
+        everything = conditions + traced
+        plan = _plan(everything, kind)
+        is_left = plan is None and (bool(everything) or kind != NO_EVENT)
+        probe._watch(brick, plan, counts, kind, is_left, brick in with_more)
+    if tracer is not None and tracer.config.activations:
+        conditions = tracer.conditions(activations.EQUATION)
+        probe._watch(None, _plan(conditions, 0), (0, len(conditions), 0), 0, False, False)
+
+
+def _is_attention(tracer: ModelTracer, brick: str) -> bool:
+    return brick == BrickId.AttentionSoftmax and tracer.config.attention
+
+
+def _is_activation(tracer: ModelTracer, brick: str) -> bool:
+    return brick in ACTIVATION_POINTS and tracer.config.activations
+
+
+def _brick_conditions(tracer: ModelTracer, brick: str) -> list[Condition]:
+    if not tracer.config.bricks or _is_attention(tracer, brick):
+        return []
+    return tracer.conditions(BRICK_EQUATIONS[brick])
+
+
+def _trace_conditions(tracer: ModelTracer, brick: str) -> list[Condition]:
+    if _is_attention(tracer, brick):
+        return tracer.conditions(attention.EQUATION)
+    return tracer.conditions(activations.EQUATION) if _is_activation(tracer, brick) else []
+
+
+def _plan(conditions: list[Condition], kind: int) -> _native.Plan | None:
+    if not conditions:
+        return None
+    also = _FULL if kind in range(len(POINTS)) else {}
+    return compile_plan([(c.predicate.node, c.tolerance) for c in conditions], also).native
