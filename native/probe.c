@@ -68,20 +68,11 @@ static inline Py_ssize_t index_of(const watched *brick, PyObject *name, Py_ssize
     return -1;
 }
 
-static PyObject *as_dict(PyObject *const *values, PyObject *names)
-{
-    PyObject *inputs = PyDict_New();
-    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    for (Py_ssize_t i = 0; inputs != NULL && i < count; i++)
-        if (PyDict_SetItem(inputs, PyTuple_GET_ITEM(names, i), values[i]) < 0) Py_CLEAR(inputs);
-    return inputs;
-}
-
 /* Calls a Python method with (brick, layer, inputs, ret); 0, or -1 with an error set. */
 static int call_python(probe *self, PyObject *method, PyObject *const *head,
                        PyObject *const *inputs, PyObject *names, PyObject *ret, PyObject **answer)
 {
-    PyObject *fields = as_dict(inputs, names);
+    PyObject *fields = tp_as_dict(inputs, names);
     if (fields == NULL) return -1;
     PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self, method, head[0], head[1], fields,
                                                 ret, NULL);

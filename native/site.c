@@ -115,7 +115,7 @@ int tp_site_run(tp_site *site, PyObject *const *values)
     return verdict;
 }
 
-static PyObject *as_dict(PyObject *const *arguments, PyObject *names)
+PyObject *tp_as_dict(PyObject *const *arguments, PyObject *names)
 {
     PyObject *fields = PyDict_New();
     Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
@@ -144,7 +144,7 @@ static PyObject *check(tp_site *self, PyObject *context, PyObject *const *argume
         if (at >= 0) values[at] = arguments[i];
     }
     if (TP_LIKELY(tp_site_run(self, values) == TP_HOLDS)) Py_RETURN_TRUE;
-    PyObject *holds = NULL, *fields = as_dict(arguments, names);
+    PyObject *holds = NULL, *fields = tp_as_dict(arguments, names);
     PyObject *place = context ? Py_NewRef(context)
                               : PyObject_GetAttr((PyObject *)self, str_context);
     if (fields != NULL && place != NULL)
@@ -184,7 +184,7 @@ static PyObject *site_call(PyObject *object, PyObject *const *arguments, size_t 
         return admits < 0 ? NULL : Py_XNewRef(self->null_span);
     }
     if (TP_UNLIKELY(self->copies)) {
-        PyObject *fields = as_dict(arguments, names);
+        PyObject *fields = tp_as_dict(arguments, names);
         if (fields == NULL) return NULL;
         PyObject *span = PyObject_CallMethodOneArg(object, str_open, fields);
         Py_DECREF(fields);

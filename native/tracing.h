@@ -65,6 +65,8 @@ static inline bool tp_is_same_text(PyObject *a, PyObject *b)
 }
 
 /* site.c */
+/* Arguments that were given by keyword, as a new dict. */
+PyObject *tp_as_dict(PyObject *const *arguments, PyObject *names);
 int tp_site_asks_python(tp_site *site);
 Py_ssize_t tp_site_search(const tp_site *site, PyObject *name);
 /* Runs the plan and counts; `values` may have NULL and None, which is TP_UNKNOWN. */

@@ -229,3 +229,13 @@ def test_counters_are_exact_under_threads(registry: Callable[..., ContractRegist
     assert (len(memory.violations), layer.suppressed) == (4, 796)
     assert layer.faults == {"exporter Broken: RuntimeError": 4}
     assert sorted(v.verdict for v in memory.violations) == ["failed"] * 3 + ["unbound"]
+
+
+def test_layer_takes_what_another_one_counted(traced: Build) -> None:
+    first, site, _ = traced("ret > 0")
+    second, other, _ = traced("ret > 0")
+    assert site.check(ret=1)
+    assert other.check(ret=1)
+    assert not other.check(ret=-1)
+    first.take(second)
+    assert first.checks == 3

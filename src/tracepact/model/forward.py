@@ -43,7 +43,7 @@ class ForwardTraces:
 
     @property
     def attention(self) -> list[AttentionRecord]:
-        """MLT-02, in order; described when asked for, some 50 µs a layer."""
+        """MLT-02, in order; described when asked for."""
         return [
             attention.describe(
                 event.layer or 0, event.array, attention.row_sum_error(event.stats), self.top_k
