@@ -11,8 +11,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "tracepact"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 ROOMS = [
-    "errors", "types", "config", "violation", "core", "predicate", "contracts", "exporters",
-    "tracing", "enforce", "profiling", "model", "engines", "faults", "report", "session", "cli",
+    "errors", "types", "config", "violation", "core", "predicate", "contracts", "bindings",
+    "exporters", "tracing", "enforce", "profiling", "model", "engines", "faults", "report",
+    "session", "cli",
 ]  # fmt: skip
 """Each room may import from those before it."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tracepact.contracts.files import display_name, read_bytes
 from tracepact.contracts.model import Contract, Problem
 from tracepact.contracts.problem_log import ProblemLog, Spot
+from tracepact.contracts.yaml_nodes import Node
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -32,16 +33,25 @@ def parse_contract(
     return _parse(data, Path(path), log), log.problems
 
 
+def read_tree(path: Path, log: ProblemLog) -> Node | None:
+    """The YAML tree of a file; None, with a problem in the log, where it has none."""
+    data = read_bytes(path, log)
+    return None if data is None else _tree(data, log)
+
+
 def _parse(data: bytes, path: Path, log: ProblemLog) -> Contract | None:
+    from tracepact.contracts.sections import read_document  # noqa: PLC0415 - see _tree
+
+    root = _tree(data, log)
+    return None if root is None else read_document(root, display_name(path.stem), path, log)
+
+
+def _tree(data: bytes, log: ProblemLog) -> Node | None:
     # PyYAML takes 10 ms to import, and is not needed where the cache has the contract.
-    from tracepact.contracts.sections import read_document  # noqa: PLC0415
     from tracepact.contracts.yaml_tree import parse_tree  # noqa: PLC0415
 
     text = _decode(data, log)
-    root = None if text is None else parse_tree(text, log)
-    if root is None:
-        return None
-    return read_document(root, display_name(path.stem), path, log)
+    return None if text is None else parse_tree(text, log)
 
 
 def _decode(data: bytes, log: ProblemLog) -> str | None:
