@@ -36,13 +36,15 @@ TOLERANCE = 1e-6
 _TOLERANCES = {"float32": TOLERANCE, "float16": 1e-3, "bfloat16": 1e-2}
 SIZES = {"128": 128, "4 Ki": 1 << 12, "64 Ki": 1 << 16, "1 Mi": 1 << 20, "16 Mi": 1 << 24}
 ATTENTION = (32, 512, 512)
+CACHE_LINE = 64
 _SECONDS = 3.5
 Check = Callable[..., bool]
 
 
 def arrays() -> dict[str, Array]:
     """Softmax of random scores; float32, and of some sizes the 16-bit types too."""
-    found = {f"float32 {name}": _softmax((size,)) for name, size in SIZES.items()}
+    found = {f"float32 {name}": _placed(_softmax((size,))) for name, size in SIZES.items()}
+    found["float32 4 Ki, 16 bytes off a cache line"] = _placed(_softmax((SIZES["4 Ki"],)), 16)
     found["float32 [32, 512, 512]"] = _softmax(ATTENTION)
     try:
         bfloat16 = optional("ml_dtypes", "ml-dtypes").bfloat16
@@ -56,6 +58,15 @@ def arrays() -> dict[str, Array]:
         if bfloat16 is not None:
             found[f"bfloat16 {name}"] = row.astype(bfloat16)
     return found
+
+
+def _placed(array: Array, offset: int = 0) -> Array:
+    """A copy so many bytes behind the start of a cache line: it decides what a plain sum takes."""
+    room = np.empty(array.nbytes + offset + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE + offset
+    placed = room[start : start + array.nbytes].view(array.dtype)
+    placed[...] = array
+    return placed
 
 
 def _softmax(shape: tuple[int, ...], spread: float = 1.0) -> Array:

@@ -43,15 +43,19 @@ static void NAME(rows)(const char *bytes, Py_ssize_t rows, Py_ssize_t width, Py_
         const T *x = (const T *)(bytes + row * stride);
         VD lower = {0}, upper = {0};
         Py_ssize_t n = width;
-        for (; n >= 8 * LANES; n -= 8 * LANES, x += 8 * LANES) {
-            fetch_ahead(x);
-            V a = NAME(load)(x), b = NAME(load)(x + LANES);
-            V c = NAME(load)(x + 2 * LANES), d = NAME(load)(x + 3 * LANES);
-            V e = NAME(load)(x + 4 * LANES), f = NAME(load)(x + 5 * LANES);
-            V g = NAME(load)(x + 6 * LANES), h = NAME(load)(x + 7 * LANES);
-            V sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
-            low = MIN(MIN(MIN(a, MIN(b, low)), MIN(c, d)), MIN(MIN(e, f), MIN(g, h)));
-            high = MAX(MAX(MAX(a, MAX(b, high)), MAX(c, d)), MAX(MAX(e, f), MAX(g, h)));
+        while (n >= 8 * LANES) {
+            V sum = {0};
+            Py_ssize_t end = n > TREES * 8 * LANES ? n - TREES * 8 * LANES : 0;
+            for (; n >= end + 8 * LANES; n -= 8 * LANES, x += 8 * LANES) {
+                fetch_ahead(x);
+                V a = NAME(load)(x), b = NAME(load)(x + LANES);
+                V c = NAME(load)(x + 2 * LANES), d = NAME(load)(x + 3 * LANES);
+                V e = NAME(load)(x + 4 * LANES), f = NAME(load)(x + 5 * LANES);
+                V g = NAME(load)(x + 6 * LANES), h = NAME(load)(x + 7 * LANES);
+                sum += ((a + b) + (c + d)) + ((e + f) + (g + h));
+                low = MIN(MIN(MIN(a, MIN(b, low)), MIN(c, d)), MIN(MIN(e, f), MIN(g, h)));
+                high = MAX(MAX(MAX(a, MAX(b, high)), MAX(c, d)), MAX(MAX(e, f), MAX(g, h)));
+            }
             WIDE_ADD(lower, upper, sum);
         }
         if (n > 0) {

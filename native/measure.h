@@ -22,8 +22,9 @@ typedef struct {
        every element is, one that is not proves nothing; with a NaN the extremes mean nothing. */
     void (*f32_rows)(const char *x, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride,
                      double *row_sums, tp_range *out);
-    /* The same of float32 without a sign, but for the lowest, which is 0; false where there is a
-       sign, and then nothing of it means anything. NULL where that is no faster. */
+    /* The same of float32, of which only the sign of the lowest means anything; false where there
+       is a sign and that was not looked at, and then nothing of it means anything. The rounding of
+       a sum depends on where the array lies. */
     bool (*f32_unsigned)(const char *x, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride,
                          double *row_sums, tp_range *out);
     void (*f64_rows)(const char *x, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t stride,

@@ -3,6 +3,7 @@
 #include "plan.h"
 
 #include <limits.h>
+#include <math.h>
 
 typedef struct {
     tp_plan *plan;
@@ -267,19 +268,10 @@ static bool read_tolerance(reader *it, PyObject *object, tp_step *step)
 
 static bool read_measure(reader *it, PyObject *object, tp_step *step)
 {
-    if (!use_value(it, PyTuple_GET_ITEM(object, 1), &step->value)
-        || !read_wanted(PyTuple_GET_ITEM(object, 2), &step->wanted)
-        || !read_given(it, PyTuple_GET_ITEM(object, 3), step->given, &step->given_count)
-        || !read_label(it, PyTuple_GET_ITEM(object, 4), &step->has_label, &step->label))
-        return false;
-    step->only_norm = !step->has_label && (step->wanted & TP_MOMENTS);
-    step->only_range = step->has_label || (step->wanted & ~TP_COUNTS);
-    for (int i = 0; i < step->given_count; i++) {
-        const uint8_t attribute = step->given[i].attribute;
-        step->only_norm &= attribute <= TP_NONFINITE_COUNT || attribute == TP_NORM;
-        step->only_range &= attribute <= TP_TOTAL;
-    }
-    return true;
+    return use_value(it, PyTuple_GET_ITEM(object, 1), &step->value)
+           && read_wanted(PyTuple_GET_ITEM(object, 2), &step->wanted)
+           && read_given(it, PyTuple_GET_ITEM(object, 3), step->given, &step->given_count)
+           && read_label(it, PyTuple_GET_ITEM(object, 4), &step->has_label, &step->label);
 }
 
 static bool read_rows(reader *it, PyObject *object, tp_step *step)
@@ -468,9 +460,12 @@ static bool read_tolerances(reader *it, PyObject *object)
     static const char *const floats[] = {"float64", "float32", "float16", "bfloat16"};
     if (!read_tuple(object, 2, 2)) return false;
     PyObject *table = PyTuple_GET_ITEM(object, 1);
-    if (!read_number(PyTuple_GET_ITEM(object, 0), &it->plan->terms_per_tolerance)
-        || !read_tuple(table, 0, 64))
+    double terms;
+    int exponent;
+    if (!read_number(PyTuple_GET_ITEM(object, 0), &terms) || !read_tuple(table, 0, 64))
         return false;
+    if (frexp(terms, &exponent) != 0.5) return refuse("terms of a tolerance: no power of two");
+    it->plan->tolerances_per_term = 1 / terms; /* exact, and so are its products */
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(table); i++) {
         PyObject *row = PyTuple_GET_ITEM(table, i);
         double roundoff, underflow;
@@ -491,5 +486,7 @@ int tp_plan_parse(tp_plan *plan, PyObject *const *parts)
     bool sound = read_fields(&it, parts[0]) && read_steps(&it, parts[1])
                  && read_intervals(&it, parts[2]) && read_tests(&it, parts[3])
                  && read_scalars(&it, parts[4]) && read_tolerances(&it, parts[5]);
-    return sound ? tp_tests_prepare(plan) : -1;
+    if (!sound) return -1;
+    tp_steps_prepare(plan);
+    return tp_tests_prepare(plan);
 }

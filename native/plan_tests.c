@@ -52,44 +52,8 @@ static bool read_margin(const tp_node *nodes, const tp_node *side, tp_limit *it)
                || (is_constant(left, &it->margin) && is_slot(right, &it->limit)));
 }
 
-static bool program_reads(const tp_program *program, uint8_t slot)
-{
-    for (int i = 0; i < program->count; i++)
-        if (program->nodes[i].op == TP_OP_SLOT && program->nodes[i].operands[0] == slot)
-            return true;
-    return false;
-}
-
-/* Whether a lowest element is only ever compared with numbers that are not above 0. */
-static bool only_sign_counts(const tp_plan *plan, uint8_t slot)
-{
-    if (program_reads(&plan->tests, slot)) return false;
-    for (int i = 0; i < plan->step_count; i++) {
-        const tp_step *step = &plan->steps[i];
-        if (step->kind == TP_STEP_PASS && program_reads(&step->pass->program, slot)) return false;
-    }
-    for (int i = 0; i < plan->interval_count; i++) {
-        const tp_interval *it = &plan->intervals[i];
-        if (it->slot == slot && !(it->low <= 0 && it->high == INFINITY)) return false;
-    }
-    return true;
-}
-
-static void find_signs(tp_plan *plan)
-{
-    for (int i = 0; i < plan->step_count; i++) {
-        tp_step *step = &plan->steps[i];
-        if (step->kind != TP_STEP_MEASURE) continue;
-        step->only_sign = true;
-        for (int k = 0; k < step->given_count; k++)
-            if (step->given[k].attribute == TP_LOWEST)
-                step->only_sign &= only_sign_counts(plan, step->given[k].slot);
-    }
-}
-
 int tp_tests_prepare(tp_plan *plan)
 {
-    find_signs(plan);
     const tp_node *nodes = plan->tests.nodes;
     plan->limits = PyMem_Calloc((size_t)plan->outcome_count + 1, sizeof *plan->limits);
     if (plan->limits == NULL) {
@@ -125,18 +89,24 @@ static bool run_program(const tp_plan *plan, const double *slots)
 
 int tp_tests_run(const tp_plan *plan, const double *slots)
 {
-    for (int i = 0; i < plan->interval_count; i++) {
-        const tp_interval *it = &plan->intervals[i];
+    const tp_interval *intervals_end = plan->intervals + plan->interval_count;
+    for (const tp_interval *it = plan->intervals; it < intervals_end; it++) {
         double value = slots[it->slot];
-        if (value >= it->low && value <= it->high) continue;
+        if (TP_LIKELY(value >= it->low && value <= it->high)) continue;
         if (!it->may_be_vacuous || slots[it->vacuous] != 0) return TP_FAILS;
     }
-    for (int i = 0; i < plan->limit_count; i++) {
-        const tp_limit *it = &plan->limits[i];
+    const tp_limit *limits_end = plan->limits + plan->limit_count;
+    for (const tp_limit *it = plan->limits; it < limits_end; it++) {
         double value = slots[it->slot], limit = it->margin + slots[it->limit];
         if (it->is_distance) value = fabs(value - it->centre);
-        if (value <= limit) continue;
+        if (TP_LIKELY(value <= limit)) continue;
         if (!it->may_be_vacuous || slots[it->vacuous] != 0) return TP_FAILS;
     }
     return plan->open_count == 0 || run_program(plan, slots) ? TP_HOLDS : TP_FAILS;
+}
+
+const tp_bounds *tp_plan_bounds(PyObject *self)
+{
+    const tp_plan *plan = (const tp_plan *)self;
+    return plan->is_interval ? plan->scalars : NULL;
 }

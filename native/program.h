@@ -13,6 +13,7 @@ enum {
     TP_MAX_VALUES = 32,   /* fields and labels */
     TP_MAX_SLOTS = 64,
     TP_NO_SLOT = TP_MAX_SLOTS, /* is always 0 */
+    TP_UNREAD_SLOT,       /* takes what nobody reads */
     TP_MAX_GIVEN = 8,     /* slots that one measuring fills */
 };
 
@@ -96,9 +97,10 @@ typedef struct {
 } tp_value;
 
 typedef struct {
-    double slots[TP_MAX_SLOTS + 1];
+    double slots[TP_UNREAD_SLOT + 1];
     tp_value values[TP_MAX_VALUES];
-    void *allocated[TP_MAX_VALUES];
+    bool is_exact; /* sums are those of any other way to measure */
+    void *allocated[2 * TP_MAX_VALUES]; /* rows are made again where the fast way fails */
     int allocated_count;
     int arena_used;
     double arena[512]; /* short labels */

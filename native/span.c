@@ -11,12 +11,19 @@ enum { KEPT = 32 };
 static tp_span *kept[KEPT];
 static int kept_count;
 
-tp_span *tp_span_new(tp_site *site)
+/* The interpreter's own function does the same for builds that list all objects. */
+#ifdef Py_TRACE_REFS
+#define REVIVE(span) _Py_NewReference((PyObject *)(span))
+#else
+#define REVIVE(span) Py_SET_REFCNT((span), 1)
+#endif
+
+static inline tp_span *make(tp_site *site)
 {
     tp_span *span;
     if (TP_LIKELY(kept_count > 0)) {
         span = kept[--kept_count];
-        _Py_NewReference((PyObject *)span);
+        REVIVE(span);
     } else {
         span = PyObject_GC_New(tp_span, &tp_span_type);
         if (span == NULL) return NULL;
@@ -40,7 +47,7 @@ static inline bool is_number(PyObject *value)
 }
 
 /* A field that the plan does not read: 0, or -1 with an error set. */
-static int record_other(tp_span *span, PyObject *name, PyObject *value)
+static __attribute__((noinline)) int record_more(tp_span *span, PyObject *name, PyObject *value)
 {
     for (int i = 0; i < span->other_count; i++) {
         PyObject *known = span->other_names[i];
@@ -54,11 +61,21 @@ static int record_other(tp_span *span, PyObject *name, PyObject *value)
         span->other_values[span->other_count++] = Py_NewRef(value);
         return 0;
     }
+    track(span);
     if (span->others == NULL && (span->others = PyDict_New()) == NULL) return -1;
     return PyDict_SetItem(span->others, name, value);
 }
 
-int tp_span_record(tp_span *span, PyObject *const *arguments, PyObject *names)
+static inline int record_other(tp_span *span, PyObject *name, PyObject *value)
+{
+    if (TP_UNLIKELY(span->other_count > 0)) return record_more(span, name, value);
+    span->other_names[0] = Py_NewRef(name);
+    span->other_values[0] = Py_NewRef(value);
+    span->other_count = 1;
+    return 0;
+}
+
+static inline int record(tp_span *span, PyObject *const *arguments, PyObject *names)
 {
     tp_site *site = span->site;
     Py_ssize_t count = PyTuple_GET_SIZE(names);
@@ -75,6 +92,21 @@ int tp_span_record(tp_span *span, PyObject *const *arguments, PyObject *names)
         if (record_other(span, name, value) < 0) return -1;
     }
     return 0;
+}
+
+tp_span *tp_span_new(tp_site *site) { return make(site); }
+
+int tp_span_record(tp_span *span, PyObject *const *arguments, PyObject *names)
+{
+    return record(span, arguments, names);
+}
+
+tp_span *tp_span_begin(tp_site *site, PyObject *const *arguments, PyObject *names)
+{
+    tp_span *span = make(site);
+    if (TP_LIKELY(span != NULL && names != NULL) && TP_UNLIKELY(record(span, arguments, names) < 0))
+        Py_CLEAR(span);
+    return span;
 }
 
 PyObject *tp_span_fields(tp_span *span)
@@ -101,7 +133,7 @@ static PyObject *span_record(tp_span *self, PyObject *const *arguments, Py_ssize
         PyErr_SetString(PyExc_TypeError, "record() takes fields by keyword");
         return NULL;
     }
-    if (names != NULL && !self->is_null && tp_span_record(self, arguments, names) < 0) return NULL;
+    if (names != NULL && !self->is_null && record(self, arguments, names) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -138,7 +170,7 @@ static PyObject *span_exit(tp_span *self, PyObject *const *arguments, Py_ssize_t
     self->duration = tp_ticks() - self->opened;
     bool raised = count > 0 && arguments[0] != Py_None;
     self->status = raised ? TP_ERROR : TP_OK;
-    tp_current_pop();
+    tp_current_pop(self);
     if (raised) Py_RETURN_NONE;
     if (TP_LIKELY(tp_site_run(self->site, self->values) == TP_HOLDS)) Py_RETURN_NONE;
     return PyObject_CallMethodOneArg((PyObject *)self->site, str_close, (PyObject *)self);
@@ -163,7 +195,6 @@ static inline void clear_others(tp_span *self)
         Py_CLEAR(self->other_names[last]);
         Py_CLEAR(self->other_values[last]);
     }
-    Py_CLEAR(self->others);
 }
 
 static int span_clear(tp_span *self)
@@ -171,6 +202,7 @@ static int span_clear(tp_span *self)
     Py_CLEAR(self->parent);
     Py_CLEAR(self->context);
     clear_others(self);
+    Py_CLEAR(self->others);
     Py_CLEAR(self->violations);
     for (Py_ssize_t i = 0; i < TP_MAX_FIELDS; i++) Py_CLEAR(self->values[i]);
     return 0; /* the site stays: every method reads it */
@@ -188,18 +220,12 @@ static void release_parents(tp_span *parent)
     Py_DECREF(parent);
 }
 
-static void release(tp_span *self)
+static inline void release(tp_span *self)
 {
     tp_site *site = self->site;
     for (Py_ssize_t i = 0; i < site->fields; i++) Py_CLEAR(self->values[i]);
     clear_others(self);
-    tp_span *parent = self->parent;
-    self->parent = NULL;
-    if (TP_UNLIKELY(parent != NULL)) release_parents(parent);
-    Py_CLEAR(self->context);
-    Py_CLEAR(self->violations);
     self->opened = self->duration = 0;
-    self->is_null = self->is_tracked = false;
     self->site = NULL;
     if (TP_LIKELY(kept_count < KEPT)) kept[kept_count++] = self;
     else PyObject_GC_Del(self);
@@ -214,6 +240,13 @@ static void span_dealloc(tp_span *self)
     }
     PyObject_GC_UnTrack(self);
     Py_TRASHCAN_BEGIN(self, span_dealloc) /* spans may be fields of spans, in a long chain */
+    tp_span *parent = self->parent;
+    self->parent = NULL;
+    if (parent != NULL) release_parents(parent);
+    Py_CLEAR(self->context);
+    Py_CLEAR(self->others);
+    Py_CLEAR(self->violations);
+    self->is_null = self->is_tracked = false;
     release(self);
     Py_TRASHCAN_END
 }

@@ -81,6 +81,9 @@ extern PyTypeObject *tp_plan_type;
 Py_ssize_t tp_plan_field_count(PyObject *plan);
 /* Interned names, in the order in which tp_plan_run takes the values. */
 PyObject *const *tp_plan_field_names(PyObject *plan);
+/* One a field, where numbers between them are all that the conditions ask for; else NULL. */
+typedef struct { double low, high; } tp_bounds;
+const tp_bounds *tp_plan_bounds(PyObject *plan);
 /* Measures and tests; `values` has one borrowed reference a field, none of them NULL.
    TP_HOLDS only if every condition holds; TP_UNKNOWN where Python has to look (shapes that do not
    fit, values that no view understands). Never sets an error. `stats`, if not NULL, has room for
@@ -109,6 +112,7 @@ int tp_add_measure(PyObject *module);
 int tp_add_timer(PyObject *module);
 int tp_add_largest(PyObject *module);
 int tp_add_compare(PyObject *module);
+int tp_add_held(PyObject *module);
 int tp_add_plan(PyObject *module);
 int tp_add_tracing(PyObject *module);
 int tp_add_probe(PyObject *module);

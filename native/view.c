@@ -57,18 +57,21 @@ static void complete(tp_view *view)
 
 static int view_of_array(PyArrayObject *array, tp_view *view)
 {
-    int ndim = PyArray_NDIM(array);
-    int dtype = dtype_of_descr(PyArray_DESCR(array));
+    const int ndim = PyArray_NDIM(array), dtype = dtype_of_descr(PyArray_DESCR(array));
     if (TP_UNLIKELY(ndim > TP_MAX_DIMS || dtype < 0)) return 0;
-    view->data = PyArray_BYTES(array);
-    view->dtype = (tp_dtype)dtype;
-    view->itemsize = (int)PyArray_ITEMSIZE(array);
-    view->ndim = ndim;
+    Py_ssize_t size = 1;
     for (int axis = 0; axis < ndim; axis++) {
         view->shape[axis] = PyArray_DIM(array, axis);
         view->strides[axis] = PyArray_STRIDE(array, axis);
+        size *= view->shape[axis];
     }
-    complete(view);
+    view->data = PyArray_BYTES(array);
+    view->size = size;
+    view->ndim = ndim;
+    view->itemsize = (int)PyArray_ITEMSIZE(array);
+    view->dtype = (tp_dtype)dtype;
+    view->contiguous = PyArray_IS_C_CONTIGUOUS(array);
+    view->buffer = NULL;
     return 1;
 }
 

@@ -120,6 +120,7 @@ def test_a_damaged_description_is_refused_or_runs_without_harm(parts: Any) -> No
         (3, ((("+", 0, 0),), ()), "out of range"),
         (3, ((("jump", 0),), ()), "unknown operation"),
         (5, (256.0,), "missing"),
+        (5, (250.0, ()), "no power of two"),
     ],
 )
 def test_an_unsound_description_says_what_is_wrong(place: int, new: Any, message: str) -> None:

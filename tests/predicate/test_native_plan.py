@@ -22,6 +22,7 @@ from tracepact.core import Stat, TensorStats, measure, using_core
 from tracepact.predicate import MeasureError, compile_plan, parse_predicate
 from tracepact.predicate.ast import Binary, Call, Compare, Logical, Name, Node, Number, Unary
 from tracepact.predicate.lower import Lowering
+from tracepact.predicate.plan import compile_value
 from tracepact.predicate.python_dialect import parse
 from tracepact.types import Array
 
@@ -270,6 +271,67 @@ def test_strips_and_rows_of_any_length_are_walked_whole(shape: tuple[int, ...], 
         wrong = ret.copy()
         wrong.reshape(-1)[index] += 1
         assert run(plan, x=x, weight=weight, ret=wrong) is False
+
+
+ROW_TESTS = {
+    "one reader": ("all(isfinite(x))", "0 <= x <= 1 + tol", "abs(row_sums(x) - 1) <= tol"),
+    "two readers": ("x >= 0", "row_sums(x) <= 1 + tol", "row_sums(x) ** 2 <= 1.1"),
+    "two rows": ("x >= 0", "abs(row_sums(x) - 1) <= tol", "row_sums(x) <= row_max(x) + 1"),
+    "no sign": ("x >= 0", "row_sums(x) <= 1 + tol"),
+    "the lowest": ("x >= -0.5", "abs(row_sums(x) - 1) <= tol"),
+    "any sum": ("x >= 0", "sum(x) >= 0", "max(row_sums(x)) >= 0"),
+}
+ROW_FAULTS = (math.nan, -math.nan, math.inf, -math.inf, -0.0, -1e-30, -0.25, 0.9, 3e38)
+
+
+@pytest.mark.parametrize("texts", ROW_TESTS.values(), ids=ROW_TESTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("shape", [(1,), (200,), (1, 4099), (3, 2500), (60, 40), (600, 3), (4, 1)])
+def test_rows_and_extremes_of_one_reading_are_judged_as_by_python(
+    shape: tuple[int, ...], dtype: Any, texts: tuple[str, ...]
+) -> None:
+    """Whoever reads the sums besides, wherever the fault is, and where sums leave float32."""
+    conditions: Conditions = [(parse(text), 1e-6) for text in texts]
+    plan = native_of(conditions)
+    x = np.random.default_rng(6).dirichlet(np.full(shape[-1], 5.0), shape[:-1]).astype(dtype)
+    faulty = [x]
+    for place in {0, 3, x.size // 2, x.size - 1} & {*range(x.size)}:
+        for fault in ROW_FAULTS:
+            with np.errstate(over="ignore"):
+                faulty.append(x.copy())
+                faulty[-1].flat[place] = fault
+    if dtype != np.float16:
+        faulty.append(np.full(shape, 3e38, dtype))
+    for each in faulty:
+        held = python_verdict(conditions, {"x": each})
+        assert (run(plan, x=each) is True) == (held is True)
+    assert run(plan, x=x) is True
+
+
+@pytest.mark.parametrize("isa", native.isas())
+@pytest.mark.parametrize("offset", [1, 2, 4, 8, 20, 32, 60, 64])
+def test_arrays_that_start_anywhere_are_read_to_both_ends(isa: str, offset: int) -> None:
+    before = native.isa()
+    size = 9001
+    room = np.zeros(4 * size + 128, np.uint8)
+    start = -room.ctypes.data % 64 + offset
+    x = room[start : start + 4 * size].view(np.float32)
+    plan = plan_of("0 <= x <= 1", "abs(row_sums(x) - s) <= tol", tol=1e-6)
+    total = compile_value(parse("sum(x)"))
+    values = np.random.default_rng(7).random(size, np.float32) / np.float32(size)
+    try:
+        native.set_isa(isa)
+        x[:] = values
+        exact = math.fsum(values.tolist())
+        assert run(plan, x=x, s=exact) is True
+        assert total({"x": x}) == total({"x": values})
+        for place in (*range(20), size // 2, *range(size - 20, size)):
+            for fault in (-1e-9, 1.5, math.nan, values[place] + 1e-3):
+                x[place] = fault
+                assert run(plan, x=x, s=exact) is not True
+                x[place] = values[place]
+    finally:
+        native.set_isa(before)
 
 
 def test_a_view_of_a_cache_is_walked_by_its_strides() -> None:

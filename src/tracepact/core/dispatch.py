@@ -2,7 +2,7 @@
 
 That module defines the meaning of every figure. Counts, extremes and their places are the same
 natively. Sums agree within 5e-7 of the sum of the magnitudes (elements that fit into float32 are
-summed in float32, at most sixteen at a time, and those sums in float64), or 1e-13 for wider
+summed in float32, at most 32 at a time, and those sums in float64), or 1e-13 for wider
 elements. Means and norms agree within 1e-13, dot products within 1e-12 of the sum of the
 magnitudes, m2 within 1e-9 of itself and a deviation of 1e-14 of the largest element.
 """
