@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { FIRST_ALIASES = 256, MOST_ALIASES = 16384 }; /* places, powers of two */
-enum { FIRST_RECENT = 8 };
+enum { FIRST_RECENT = 8, AHEAD = 4 };
 
 struct tp_recent {
     double elapsed; /* ticks */
@@ -236,8 +236,16 @@ static int count_call(tp_bricks *bricks, const tp_call *call, int phase, bool in
 
 int tp_bricks_count(tp_bricks *bricks, const tp_call *calls, Py_ssize_t n, int phase, bool in_pass)
 {
-    for (Py_ssize_t i = 0; i < n; i++)
+    /* A model's weights have driven all of this out of the caches, so it is fetched in two steps
+       ahead of its turn: the figures, then the place in the ring that they lead to. */
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (i + 2 * AHEAD < n) __builtin_prefetch(&calls[i + 2 * AHEAD].brick->figures[phase], 1);
+        if (i + AHEAD < n) {
+            const tp_figures *next = &calls[i + AHEAD].brick->figures[phase];
+            if (next->recent != NULL) __builtin_prefetch(next->recent + next->next, 1);
+        }
         if (TP_UNLIKELY(count_call(bricks, &calls[i], phase, in_pass) < 0)) return -1;
+    }
     return 0;
 }
 

@@ -1,9 +1,10 @@
 /* How far a few numbers are from their reference; large arrays are NumPy's. */
-#include "tracepact.h"
+#include "measure.h"
 
 #include <math.h>
 
-enum { MOST = 4096, STRIP = 256 };
+/* BLOCK as in tracepact.core.compare. */
+enum { MOST = 4096, STRIP = 256, BLOCK = 32, MOST_ROWS = 256 };
 
 typedef struct {
     double signal, power, product, error; /* sums of squares and of products */
@@ -51,6 +52,26 @@ static void find_distances(const tp_view *first, const tp_view *second, distance
     }
 }
 
+/* Largest |element| of the block that holds the worst one; NaN wins. */
+static double block_maximum(const tp_view *reference, Py_ssize_t worst)
+{
+    double block[BLOCK], most = 0;
+    const Py_ssize_t start = worst / BLOCK * BLOCK;
+    const Py_ssize_t n = reference->size - start < BLOCK ? reference->size - start : BLOCK;
+    tp_load(reference->dtype, reference->data + start * reference->itemsize, reference->itemsize,
+            n, block);
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!(fabs(block[i]) <= most) && most == most) most = fabs(block[i]);
+    return most;
+}
+
+static PyObject *answer(const tp_view *reference, const distances *found)
+{
+    return Py_BuildValue("nddddndd", reference->size, found->signal, found->power, found->product,
+                         found->error, found->worst, found->largest,
+                         block_maximum(reference, found->worst));
+}
+
 static PyObject *compare(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     if (count != 2) {
@@ -66,17 +87,68 @@ static PyObject *compare(PyObject *module, PyObject *const *arguments, Py_ssize_
     distances found;
     bool fits = fit_together(&a, &b);
     if (fits) find_distances(&a, &b, &found);
-    Py_ssize_t size = a.size;
+    PyObject *result = fits ? answer(&a, &found) : Py_NewRef(Py_None);
     tp_view_release(&a);
     tp_view_release(&b);
-    if (!fits) Py_RETURN_NONE;
-    return Py_BuildValue("nddddnd", size, found.signal, found.power, found.product, found.error,
-                         found.worst, found.largest);
+    return result;
+}
+
+static bool is_vector(const tp_view *view, Py_ssize_t n)
+{
+    return view->dtype == TP_F32 && view->ndim == 1 && view->contiguous && view->size == n;
+}
+
+/* weight [rows, n], x [n], value and bias [rows], all float32; false where Python has to look. */
+static bool product_of(const tp_view *weight, const tp_view *x, const tp_view *value,
+                       const tp_view *bias, double *product)
+{
+    if (weight->dtype != TP_F32 || weight->ndim != 2 || !weight->contiguous) return false;
+    const Py_ssize_t rows = weight->shape[0], n = weight->shape[1];
+    if (rows < 1 || rows > MOST_ROWS || !is_vector(x, n) || !is_vector(value, rows)
+        || (bias != NULL && !is_vector(bias, rows)))
+        return false;
+    for (Py_ssize_t i = 0; i < rows; i++)
+        product[i] = tp_kernels_in_use->f32_dot(weight->data + i * n * 4, x->data, n);
+    if (bias == NULL) return true;
+    double offsets[MOST_ROWS];
+    tp_load(TP_F32, bias->data, 4, rows, offsets);
+    for (Py_ssize_t i = 0; i < rows; i++) product[i] += offsets[i];
+    return true;
+}
+
+static PyObject *compare_product(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 4) {
+        PyErr_SetString(PyExc_TypeError, "compare_product(weight, x, value, bias or None)");
+        return NULL;
+    }
+    tp_view views[4];
+    const int wanted = arguments[3] == Py_None ? 3 : 4;
+    int known = 0;
+    while (known < wanted && tp_view_of(arguments[known], &views[known])) known++;
+    double product[MOST_ROWS];
+    bool fits = known == wanted
+                && product_of(&views[0], &views[1], &views[2], wanted == 4 ? &views[3] : NULL,
+                              product);
+    PyObject *result = NULL;
+    if (fits) {
+        const tp_view reference = {
+            .data = (const char *)product, .size = views[2].size, .shape = {views[2].size},
+            .strides = {8}, .ndim = 1, .itemsize = 8, .dtype = TP_F64, .contiguous = true,
+        };
+        distances found;
+        find_distances(&reference, &views[2], &found);
+        result = answer(&reference, &found);
+    }
+    while (known > 0) tp_view_release(&views[--known]);
+    return fits ? result : Py_NewRef(Py_None);
 }
 
 static PyMethodDef functions[] = {
     {"compare", (PyCFunction)(void (*)(void))compare, METH_FASTCALL,
      "Sums over two small contiguous arrays of one shape; None where Python has to look."},
+    {"compare_product", (PyCFunction)(void (*)(void))compare_product, METH_FASTCALL,
+     "The same of weight @ x + bias and a value, float32; None where Python has to look."},
     {NULL},
 };
 

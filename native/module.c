@@ -11,7 +11,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__native(void)
 {
     static int (*const parts[])(PyObject *) = {
-        tp_add_clock, tp_add_measure, tp_add_largest, tp_add_compare, tp_add_plan,
+        tp_add_clock, tp_add_measure, tp_add_largest, tp_add_compare, tp_add_held, tp_add_plan,
         tp_add_tracing, tp_add_timer, tp_add_probe,
     };
     PyObject *module = PyModule_Create(&definition);

@@ -30,12 +30,12 @@ typedef struct {
     PyObject *timer, *log;     /* of the pass that is under way, or NULL */
     PyThreadState *thread;     /* whose pass that is; NULL: none */
     PyObject *sampled_brick, *sampled_layer, *last_output;
+    PyObject *later;           /* list of (brick, layer, inputs, ret) of which Python wants more */
     uint64_t counted[COUNTERS], ticks;
     int64_t size;
 } probe;
 
-static PyObject *str_run, *str_residual, *str_trace, *str_more, *str_cost, *str_ret,
-    *str_fault, *str_settle;
+static PyObject *str_run, *str_residual, *str_trace, *str_cost, *str_ret, *str_fault, *str_settle;
 
 /* An error of ours is counted and logged by the layer; an interrupt goes on: 0, or -1. */
 static int swallow(probe *self)
@@ -174,6 +174,18 @@ static int end_tracing(probe *self, int64_t since, uint64_t start)
     return swallow(self);
 }
 
+/* Python is cold between two kernels, so it looks at all that it wants at the end of the pass. */
+static int put_off(probe *self, PyObject *const *head, PyObject *const *inputs, PyObject *names,
+                   PyObject *ret)
+{
+    PyObject *fields = tp_as_dict(inputs, names);
+    PyObject *entry = fields == NULL ? NULL : PyTuple_Pack(4, head[0], head[1], fields, ret);
+    int status = entry == NULL ? -1 : PyList_Append(self->later, entry);
+    Py_XDECREF(entry);
+    Py_XDECREF(fields);
+    return status;
+}
+
 /* Everything that is done with a result: 0, or -1 with an interrupt that goes on. */
 static int watch(probe *self, const watched *brick, PyObject *const *head,
                  PyObject *const *inputs, PyObject *names, PyObject *ret)
@@ -190,14 +202,13 @@ static int watch(probe *self, const watched *brick, PyObject *const *head,
     if (self->log == NULL) return 0;
     uint64_t start = tp_ticks();
     int layer = (int)layer_number(head[1]);
-    PyObject *method = NULL;
-    if (TP_UNLIKELY(!passes(self, brick, layer, inputs, names, ret))) method = str_trace;
-    else if (brick->has_more
-             || (self->sampled_brick == head[0] && layer_number(self->sampled_layer) == layer))
-        method = str_more;
-    if (method != NULL && call_python(self, method, head, inputs, names, ret, NULL) < 0
-        && swallow(self) < 0)
-        return -1;
+    bool has_more = brick->has_more || (self->sampled_brick == head[0]
+                                        && layer_number(self->sampled_layer) == layer);
+    int status = 0;
+    if (TP_UNLIKELY(!passes(self, brick, layer, inputs, names, ret)))
+        status = call_python(self, str_trace, head, inputs, names, ret, NULL);
+    else if (has_more) status = put_off(self, head, inputs, names, ret);
+    if (status < 0 && swallow(self) < 0) return -1;
     return end_tracing(self, ended, start);
 }
 
@@ -364,6 +375,8 @@ static PyObject *probe_begin(probe *self, PyObject *arguments)
     Py_XSETREF(self->sampled_brick, Py_NewRef(sampled_brick));
     Py_XSETREF(self->sampled_layer, Py_NewRef(sampled_layer));
     Py_CLEAR(self->last_output);
+    Py_XSETREF(self->later, PyList_New(0));
+    if (self->later == NULL) return NULL;
     memset(self->counted, 0, sizeof self->counted);
     self->ticks = 0;
     self->size = size;
@@ -382,12 +395,22 @@ static PyObject *probe_end(probe *self, PyObject *unused)
                          (long long)tp_ticks_to_ns(self->ticks));
 }
 
+/* _later() -> list of (brick, layer, inputs, ret), which is empty from now on */
+static PyObject *probe_later(probe *self, PyObject *unused)
+{
+    PyObject *fresh = PyList_New(0), *later = self->later;
+    if (fresh == NULL) return NULL;
+    self->later = fresh;
+    return later != NULL ? later : PyList_New(0);
+}
+
 static int probe_traverse(probe *self, visitproc visit, void *arg)
 {
     for (int i = 0; i < self->count; i++) Py_VISIT(self->bricks[i].costs);
     Py_VISIT(self->timer);
     Py_VISIT(self->log);
     Py_VISIT(self->last_output);
+    Py_VISIT(self->later);
     return 0;
 }
 
@@ -404,6 +427,7 @@ static int probe_clear(probe *self)
     Py_CLEAR(self->sampled_brick);
     Py_CLEAR(self->sampled_layer);
     Py_CLEAR(self->last_output);
+    Py_CLEAR(self->later);
     return 0;
 }
 
@@ -418,6 +442,7 @@ static PyMethodDef probe_methods[] = {
     {"_watch", (PyCFunction)probe_watch, METH_VARARGS, "Say what is checked of a brick."},
     {"_begin", (PyCFunction)probe_begin, METH_VARARGS, "Serve a pass of this thread, if free."},
     {"_end", (PyCFunction)probe_end, METH_NOARGS, "End the pass; say what was counted."},
+    {"_later", (PyCFunction)probe_later, METH_NOARGS, "Take what Python wants to see more of."},
     {"run", (PyCFunction)(void (*)(void))probe_run, METH_FASTCALL | METH_KEYWORDS,
      "Run a kernel, time it, check its inputs and result."},
     {"residual", (PyCFunction)(void (*)(void))probe_residual, METH_FASTCALL,
@@ -443,7 +468,6 @@ int tp_add_probe(PyObject *module)
     if (!(str_run = PyUnicode_InternFromString("_run"))
         || !(str_residual = PyUnicode_InternFromString("_residual"))
         || !(str_trace = PyUnicode_InternFromString("_trace"))
-        || !(str_more = PyUnicode_InternFromString("_more"))
         || !(str_cost = PyUnicode_InternFromString("_cost"))
         || !(str_fault = PyUnicode_InternFromString("_fault"))
         || !(str_settle = PyUnicode_InternFromString("_settle"))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracepact.core import CHUNK_ELEMENTS, ErrorStats, compare, using_core
+from tracepact.core import CHUNK_ELEMENTS, ErrorStats, compare, compare_product, using_core
 
 NAN, INF = math.nan, math.inf
 
@@ -88,3 +88,54 @@ def test_both_cores_find_the_same(numbers: list[float], seed: int) -> None:
     for name in ErrorStats.__slots__:
         figures = [getattr(each, name) for each in found]
         assert figures[1] == pytest.approx(figures[0], rel=1e-12, abs=1e-12, nan_ok=True), name
+
+
+@pytest.mark.parametrize("core", ["python", "native"])
+def test_block_maximum_is_of_the_block_that_holds_the_worst_element(core: str) -> None:
+    reference = np.zeros(100)
+    reference[[10, 33, 63, 64]] = [9, -5, 4, 8]
+    value = reference.copy()
+    value[40] = 1
+    with using_core(core):
+        assert compare(reference, value).block_max == 5
+        reference[41] = NAN
+        assert math.isnan(compare(reference, value).block_max)
+
+
+@given(st.integers(1, 40), st.integers(1, 90), st.booleans(), st.integers(0, 2**32 - 1))
+def test_a_product_is_compared_as_its_float64_reference_is(
+    rows: int, n: int, biased: bool, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    weight = random.normal(size=(rows, n)).astype(np.float32)
+    x, bias = (random.normal(size=size).astype(np.float32) for size in (n, rows))
+    reference = weight.astype(np.float64) @ x.astype(np.float64) + (bias if biased else 0)
+    value = (reference + random.normal(size=rows)).astype(np.float32)
+    expected = compare(reference, value)
+    for core in ("python", "native"):
+        with using_core(core):
+            found = compare_product(weight, x, value, bias if biased else None)
+        for name in ErrorStats.__slots__:
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9), name
+
+
+@pytest.mark.parametrize("core", ["python", "native"])
+@pytest.mark.parametrize("where", ["weight", "x", "value", "bias"])
+def test_nan_in_a_product_makes_every_figure_nan(core: str, where: str) -> None:
+    fields = {"weight": np.ones((3, 4)), "x": np.ones(4), "value": np.ones(3), "bias": np.ones(3)}
+    fields = {name: field.astype(np.float32) for name, field in fields.items()}
+    fields[where].flat[-1] = NAN
+    with using_core(core):
+        found = compare_product(**fields)
+    assert math.isnan(found.relative_error)
+    assert math.isnan(found.max_abs_error)
+
+
+@pytest.mark.parametrize("core", ["python", "native"])
+def test_a_product_of_other_types_and_layouts_is_compared_too(core: str) -> None:
+    weight = np.arange(24, dtype=np.float16).reshape(4, 6)[:, ::2]
+    x = np.arange(3)
+    with using_core(core):
+        assert compare_product(weight, x, weight @ x).max_abs_error == 0
+        with pytest.raises(ValueError, match="cannot compare shapes"):
+            compare_product(weight, x, np.zeros(5))

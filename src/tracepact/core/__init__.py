@@ -5,7 +5,7 @@ picks the core that serves.
 """
 
 from tracepact.core.arrays import as_array, is_scalar
-from tracepact.core.compare import ErrorStats, compare
+from tracepact.core.compare import ErrorStats, compare, compare_product
 from tracepact.core.dispatch import measure, row_reduce
 from tracepact.core.largest import largest, largest_share
 from tracepact.core.python import CHUNK_ELEMENTS, broadcast_shape, chunks, row_sum_error
@@ -23,6 +23,7 @@ __all__ = [
     "broadcast_shape",
     "chunks",
     "compare",
+    "compare_product",
     "is_scalar",
     "largest",
     "largest_share",

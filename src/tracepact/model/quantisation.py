@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from tracepact.core import ErrorStats
-from tracepact.types import Array
 
 TRACE: Final = "MLT-04"
 EQUATION: Final = ("quantization-ordering-v1", "quantization_error")
@@ -36,8 +34,6 @@ _HEAVY_TAILS: Final = 1.6
 _UNKNOWN_TYPE: Final = 0.14
 """Relative error at a cosine of 0.99: what the contract allows any type."""
 
-_BLOCK: Final = 32
-
 
 @dataclass(frozen=True, slots=True)
 class QuantisationRecord:
@@ -54,10 +50,3 @@ def error_threshold(quant_type: str) -> float:
     """Largest relative error (Frobenius) that storing weights in this GGML type explains."""
     normal = _NORMAL_ERROR.get(quant_type)
     return _UNKNOWN_TYPE if normal is None else normal * _HEAVY_TAILS
-
-
-def block_maximum(reference: Array, index: int) -> float:
-    """Largest |element| of the block of 32 that holds a flat index."""
-    start = index // _BLOCK * _BLOCK
-    block = reference.reshape(-1)[start : start + _BLOCK].tolist()
-    return math.nan if any(map(math.isnan, block)) else max(map(abs, block))

@@ -15,6 +15,7 @@ from tracepact.core import (
     Stat,
     TensorStats,
     compare,
+    compare_product,
     largest,
     measure,
     row_reduce,
@@ -324,12 +325,57 @@ class ModelTracer:
         if not (self._pass.is_sampled and self.config.quantisation):
             return None
         error = compare(reference, value)
+        self._record_error(tensor, quant_type, error, threshold, layer, brick)
+        return error
+
+    @_guarded
+    def record_quantised_product(
+        self,
+        tensor: str,
+        quant_type: str,
+        weight: Array,
+        x: Array,
+        value: Array,
+        *,
+        bias: Array | None = None,
+        threshold: float,
+        layer: int | None = None,
+        brick: str | None = None,
+    ) -> ErrorStats | None:
+        """MLT-04: outputs of a quantised matmul and the product that they ought to be.
+
+        Args:
+            tensor: Name of the tensor.
+            quant_type: Name of its storage type.
+            weight: [rows, n] as the weights ought to be.
+            x: [n], what they were multiplied with.
+            value: [rows], what came out.
+            bias: [rows].
+            threshold: As in `record_quantisation`, and so is what follows.
+            layer: Index of the layer.
+            brick: What uses it.
+        """
+        if not (self._pass.is_sampled and self.config.quantisation):
+            return None
+        error = compare_product(weight, x, value, bias)
+        self._record_error(tensor, quant_type, error, threshold, layer, brick)
+        return error
+
+    def _record_error(
+        self,
+        tensor: str,
+        quant_type: str,
+        error: ErrorStats,
+        threshold: float,
+        layer: int | None,
+        brick: str | None,
+    ) -> None:
         fields = {
             "cosine": error.cosine,
             "relative_error": error.relative_error,
             "threshold": threshold,
             "max_abs_error": error.max_abs_error,
-            "block_max": quantisation.block_maximum(reference, error.worst_index),
+            "block_max": error.block_max,
         }
         context = self._context(layer, brick, quantisation.TRACE)
         found, _ = self._examine(quantisation.EQUATION, fields, context)
@@ -337,7 +383,6 @@ class ModelTracer:
         self._pass.last.quantisation.append(
             QuantisationRecord(tensor, quant_type, layer, brick, error)
         )
-        return error
 
     @_guarded
     def record_kv_cache(

@@ -11,6 +11,7 @@ import pytest
 from tracepact.contracts import ContractRegistry
 from tracepact.core import using_core
 from tracepact.engines.reference.generate import generate
+from tracepact.engines.reference.kv_cache import KvCache
 from tracepact.engines.reference.model import ReferenceModel
 from tracepact.engines.reference.sampling import Sampler
 from tracepact.engines.reference.tracing import SAMPLED_PASSES, SAMPLED_ROWS, TracingProbe
@@ -206,3 +207,53 @@ def test_checks_of_a_pass_that_a_kernel_broke_off_are_counted(model: ReferenceMo
             return dict(+traced.summary.checks)
 
     assert checks("native") == checks("python") != {}
+
+
+@pytest.mark.parametrize("store", ["keys", "values"])
+@pytest.mark.parametrize(
+    ("place", "value", "is_clean"),
+    [
+        ((1, 1, 4, 0), np.nan, False),
+        ((1, 1, 4, 0), np.inf, False),
+        ((1, 1, 5, 0), np.nan, True),  # not in use
+        ((0, 1, 4, 0), np.nan, True),  # another layer's turn
+        ((0, 0, 8, 0), 1e-45, False),
+        ((2, 1, 8, 3), np.nan, False),
+        ((2, 1, 8, 3), -0.0, True),
+    ],
+)
+def test_held_is_clean_while_its_layer_is_finite_and_every_guard_zero(
+    store: str, place: tuple[int, ...], value: float, is_clean: bool
+) -> None:
+    held_is_clean = pytest.importorskip("tracepact.core._native").held_is_clean
+    cache = KvCache(layers=3, capacity=8, kv_heads=2, head_dim=4)
+    assert held_is_clean(cache.keys, cache.values, 1, 5, 8)
+    getattr(cache, store)[place] = value
+    assert held_is_clean(cache.keys, cache.values, 1, 5, 8) is is_clean
+
+
+def test_held_is_not_clean_where_python_has_to_look() -> None:
+    held_is_clean = pytest.importorskip("tracepact.core._native").held_is_clean
+    zeros = np.zeros((3, 2, 9, 4), np.float32)
+    assert held_is_clean(zeros, zeros, 0, 9, 9)
+    assert not held_is_clean(zeros, zeros.astype(np.float64), 0, 5, 8)
+    assert not held_is_clean(zeros, zeros[:, :, ::-1], 0, 5, 8)
+    assert not held_is_clean(zeros, zeros[0], 0, 5, 8)
+    assert not held_is_clean(zeros, [0.0], 0, 5, 8)
+    for layer, used, capacity in ((3, 5, 8), (-1, 5, 8), (0, 10, 8), (0, -1, 8), (0, 5, 10)):
+        assert not held_is_clean(zeros, zeros, layer, used, capacity)
+
+
+@pytest.mark.parametrize("core", ["native", "python"])
+def test_write_past_the_capacity_is_found_whatever_core_serves(
+    model: ReferenceModel, core: str
+) -> None:
+    with using_core(core):
+        traced = tracer()
+        generation = generate(model, PROMPT, max_tokens=4, probe=TracingProbe(model, traced))
+        next(generation)
+        generation.cache.values[2, 0, generation.cache.capacity, 1] = 1.0
+        next(generation)
+    assert ("MLT-05", 2) in {(v.trace, v.layer) for v in traced.last.violations}
+    assert traced.last.kv_cache is not None
+    assert traced.last.kv_cache.guard_writes == 1

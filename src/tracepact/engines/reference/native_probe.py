@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import time
+from typing import TYPE_CHECKING, Any, cast
 
 from tracepact.core import _native
 from tracepact.engines.reference.costs import repeated_cost
@@ -10,6 +11,9 @@ from tracepact.engines.reference.tracing import TracingProbe
 from tracepact.model.watching import watch_bricks
 from tracepact.profiling import BrickCost, GrowingCost
 from tracepact.types import Array, BrickId
+
+if TYPE_CHECKING:
+    from tracepact.engines.reference.kv_cache import KvCache
 
 _WITH_MORE = frozenset({BrickId.LmHead})
 """Bricks of which a trace wants more than their contract."""
@@ -60,12 +64,32 @@ class NativeProbe(_native.Probe, TracingProbe):
                 self._tracer.add_counted(*conditions)
                 self._tracer.layer.count_check(0, tracing_ns)
 
-    def _more(self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Array) -> None:
-        """What Python wants of a brick that holds; after its contract, which is in the log."""
-        if brick == BrickId.LmHead:
-            self._trace_logits(inputs, ret)
-        else:
-            self._sample(brick, layer, inputs, ret)
+    def kv_cache(self, cache: KvCache) -> None:
+        """MLT-05; before it what was put off until now."""
+        if self._tracer is not None and self._tracer.is_active:
+            start_ns = time.perf_counter_ns()
+            self._catch_up()
+            self._exclude(start_ns)
+        TracingProbe.kv_cache(self, cache)
+
+    def _trace(self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Array) -> None:
+        self._catch_up()  # violations are listed in order of execution
+        TracingProbe._trace(self, brick, layer, inputs, ret)
+
+    def _residual(self, layer: int, point: str, value: Array) -> None:
+        self._catch_up()
+        TracingProbe.residual(self, layer, point, value)
+
+    def _catch_up(self) -> None:
+        """What Python wants of bricks that hold; after their contract, which is in the log."""
+        for brick, layer, inputs, ret in self._later():
+            try:
+                if brick == BrickId.LmHead:
+                    self._trace_logits(inputs, ret)
+                else:
+                    self._sample(brick, layer, inputs, ret)
+            except Exception as error:
+                self._fault(error)
 
     def _cost(
         self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Array

@@ -23,10 +23,10 @@ from tracepact.types import Array, BrickId
 if TYPE_CHECKING:
     from tracepact.faults.injector import FaultInjector
 
-SAMPLED_ROWS: Final = 16
+SAMPLED_ROWS: Final = 8
 """Rows of one weight matrix a pass that MLT-04 holds against the file."""
 
-SAMPLED_PASSES: Final = 8
+SAMPLED_PASSES: Final = 16
 """Passes that stay with one matrix, whose rows are dequantised together: gguf costs by the call."""
 
 ROUNDING_THRESHOLD: Final = 1e-4
@@ -48,6 +48,7 @@ class _Pass(threading.local):
         self.tokens = 0
         self.position = 0
         self.nonfinite = np.zeros(layers, np.int64)
+        self.nothing = np.zeros(layers, np.int64)
         self.turn = -1
         self.sampled: tuple[str, int] | None = None
         self.rows: tuple[tuple[str, int | None], int, Array] | None = None
@@ -163,8 +164,8 @@ class TracingProbe:
 
     def _trace_cache(self, tracer: ModelTracer, cache: KvCache) -> None:
         positions = cache.capacity + GUARD_POSITIONS
-        self._look_back(cache)
-        nonfinite, written = self._pass.nonfinite, _guard_writes(cache)
+        written = self._look_back(cache)
+        nonfinite = self._pass.nonfinite
         record = KvCacheRecord(
             used=cache.used,
             capacity=cache.capacity,
@@ -179,12 +180,22 @@ class TracingProbe:
         )
         tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=written)
 
-    def _look_back(self, cache: KvCache) -> None:
-        """All that one layer holds, in turn; what this pass wrote was looked at in every layer."""
+    def _look_back(self, cache: KvCache) -> Array:
+        """All that one layer holds, in turn; what this pass wrote was looked at in every layer.
+
+        Returns:
+            [layers] elements written past the capacity.
+        """
         layer = self._pass.turn % self._model.config.layers
+        native = native_core()
+        if native is not None and native.held_is_clean(
+            cache.keys, cache.values, layer, cache.used, cache.capacity
+        ):
+            return self._pass.nothing
         held = (store[layer, :, : cache.used] for store in (cache.keys, cache.values))
         count = sum(measure(values, Stat.COUNTS).nonfinite_count for values in held)
         self._pass.nonfinite[layer] = max(count, self._pass.nonfinite[layer])
+        return _guard_writes(cache)
 
     def end_forward(self) -> None:
         """End the pass; raises ContractViolation under the policy `raise`."""
@@ -261,28 +272,27 @@ class TracingProbe:
         assert tracer is not None, "nothing is traced without a tracer"
         linear = self._model.weight_of(brick, layer)
         rows, weight = self._fresh_rows(brick, layer)
-        reference = weight @ inputs["x"][-1].astype(np.float64)
-        if linear.bias is not None:
-            reference += linear.bias[rows]
-        tracer.record_quantisation(
+        tracer.record_quantised_product(
             linear.name,
             linear.type_names,
-            reference,
+            weight,
+            inputs["x"][-1],
             ret[-1, rows],
+            bias=None if linear.bias is None else linear.bias[rows],
             threshold=ROUNDING_THRESHOLD,
             layer=layer,
             brick=brick,
         )
 
     def _fresh_rows(self, brick: str, layer: int | None) -> tuple[slice, Array]:
-        """Some rows of a weight as the file has them, float64; others on every pass."""
+        """Some rows of a weight as the file has them, float32; others on every pass."""
         turn = self._pass.turn % SAMPLED_PASSES
         if turn == 0 or self._pass.rows is None or self._pass.rows[0] != (brick, layer):
             out = len(self._model.weight_of(brick, layer).weight)
             count = min(SAMPLED_PASSES * SAMPLED_ROWS, out)
             first = int(self._random.integers(out - count + 1))  # neighbours share the file's pages
             rows = np.arange(first, first + count)
-            weight = self._model.dequantise_rows(brick, layer, rows).astype(np.float64)
+            weight = self._model.dequantise_rows(brick, layer, rows)
             self._pass.rows = (brick, layer), first, weight
         _, first, weight = self._pass.rows
         start = turn * len(weight) // SAMPLED_PASSES
