@@ -81,6 +81,18 @@ def icontract() -> Contestant:
     return call(kernel, library.ViolationError)
 
 
+def icontract_both() -> Contestant:
+    """`icontract.require` over `icontract.ensure`."""
+    library = optional("icontract")
+
+    @library.require(lambda v: 0 <= v <= 1)
+    @library.ensure(lambda result: 0 <= result <= 1)
+    def kernel(v: float) -> float:
+        return v
+
+    return call(kernel, library.ViolationError)
+
+
 def deal() -> Contestant:
     """`deal.post`."""
     library = optional("deal")
@@ -90,6 +102,18 @@ def deal() -> Contestant:
         return v
 
     return call(kernel, library.PostContractError)
+
+
+def deal_both() -> Contestant:
+    """`deal.pre` over `deal.post`."""
+    library = optional("deal")
+
+    @library.pre(lambda v: 0 <= v <= 1)
+    @library.post(lambda ret: 0 <= ret <= 1)
+    def kernel(v: float) -> float:
+        return v
+
+    return call(kernel, library.ContractError)
 
 
 def opentelemetry() -> Contestant:

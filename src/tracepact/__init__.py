@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracepact import exporters
     from tracepact.contracts import Contract, ContractRegistry, Equation, Postcondition, Problem
     from tracepact.core import TensorStats
-    from tracepact.enforce import contract
+    from tracepact.enforce import Enforced, contract, ensures, invariant, requires
     from tracepact.engines.attach import trace
     from tracepact.errors import (
         ConfigError,
@@ -75,6 +75,7 @@ __all__ = [
     "ContractRegistry",
     "ContractTracingLayer",
     "ContractViolation",
+    "Enforced",
     "Equation",
     "EveryNth",
     "Formula",
@@ -102,9 +103,12 @@ __all__ = [
     "__version__",
     "contract",
     "current_span",
+    "ensures",
     "exporters",
+    "invariant",
     "parse_formula",
     "parse_predicate",
+    "requires",
     "trace",
 ]
 
@@ -117,7 +121,13 @@ _HOMES = {
         "Problem",
     ),
     "tracepact.core": ("TensorStats",),
-    "tracepact.enforce": ("contract",),
+    "tracepact.enforce": (
+        "Enforced",
+        "contract",
+        "ensures",
+        "invariant",
+        "requires",
+    ),
     "tracepact.engines.attach": ("trace",),
     "tracepact.errors": (
         "ConfigError",

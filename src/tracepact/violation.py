@@ -47,7 +47,7 @@ class Violation:
         obligation: Property that is broken, in the contract's words.
         expression: The condition as written.
         measured: Numbers that the test looked at, by their text.
-        kind: `postcondition` or `precondition`.
+        kind: `postcondition`, `precondition` or `invariant`.
         verdict: `failed`, `unbound` or `error`.
         index: First offending element, if there is one.
         location: Where the check is in the user's code.

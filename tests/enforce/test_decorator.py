@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import copy
+import functools
 import gc
 import inspect
 import logging
 import weakref
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,8 @@ import pytest
 
 import tracepact as tp
 from tracepact.contracts import ContractRegistry
-from tracepact.enforce import decorator
+from tracepact.core import using_core
+from tracepact.enforce import Enforced, shared
 from tracepact.errors import ConfigError, ContractViolation
 from tracepact.exporters import MemoryExporter
 from tracepact.tracing import ContractTracingLayer, EveryNth, Mode, Policy
@@ -117,6 +121,97 @@ def test_methods_class_methods_and_static_methods(checked: Callable[..., Checked
     assert contract.expressions == ["ret > x"]
 
 
+def test_decorator_may_stand_above_class_method_and_static_method(
+    checked: Callable[..., Checked],
+) -> None:
+    contract = checked("ret > x")
+
+    class Model:
+        @contract
+        @classmethod
+        def of_class(cls, x: int) -> int:
+            return x
+
+        @contract
+        @staticmethod
+        def plain(x: int) -> int:
+            return x + 1
+
+    assert (Model.of_class(1), Model().plain(1), Model.plain(x=2)) == (1, 2, 3)
+    assert contract.expressions == ["ret > x"]
+    assert isinstance(vars(Model)["of_class"], classmethod)
+    assert isinstance(vars(Model)["plain"], staticmethod)
+
+
+def test_what_is_no_function_is_refused_with_where_to_put_the_decorator(
+    checked: Callable[..., Checked],
+) -> None:
+    with pytest.raises(ConfigError, match="a property is no function; put @contract below"):
+        checked("ret > x")(property(lambda self: 1))
+    with pytest.raises(ConfigError, match=r"Fraction is a class; put @contract on its methods"):
+        checked("ret > x")(Fraction)
+    with pytest.raises(ConfigError, match=r"max does not say what it takes .*; write a function"):
+        checked("ret > x")(max)
+    with pytest.raises(ConfigError, match="max does not say what it takes"):
+        tp.requires("x > 0")(max)
+
+
+def test_function_says_what_it_is_checked_against(checked: Callable[..., Checked]) -> None:
+    contract = checked("ret >= x")
+
+    @tp.contract("demo-kernel-v1", "demo", layer=contract.layer, bind={"x": "y"})
+    @contract
+    def kernel(x: int, y: int) -> int:
+        return max(x, y)
+
+    first = Enforced("demo-kernel-v1", "demo")
+    second = Enforced("demo-kernel-v1", "demo", {"x": "y"})
+    assert kernel.__tracepact__ == (first, second)
+    assert kernel.__wrapped__.__tracepact__ == (first,)
+    assert len({first, second}) == 2
+    assert not hasattr(kernel.__wrapped__.__wrapped__, "__tracepact__")
+    assert (kernel(1, 2), contract.layer.checks) == (2, 2)
+
+
+def test_abstract_method_stays_abstract(checked: Callable[..., Checked]) -> None:
+    class Model(abc.ABC):
+        @checked("ret > x")
+        @abc.abstractmethod
+        def kernel(self, x: int) -> int: ...
+
+    with pytest.raises(TypeError, match="abstract"):
+        Model()  # type: ignore[abstract]
+
+
+def test_tools_of_the_standard_library_take_a_checked_function(
+    checked: Callable[..., Checked],
+) -> None:
+    contract = checked("ret >= x")
+
+    class Model:
+        @contract
+        def of(self, x: int, y: int = 1) -> int:
+            return x * y
+
+        twice = functools.partialmethod(of, y=2)
+
+    @functools.singledispatch
+    @contract
+    def kernel(x: Any) -> int:
+        return 1
+
+    @kernel.register
+    @contract
+    def _(x: int) -> int:
+        return x + 1
+
+    cached = functools.cache(contract(lambda x: x + 1))
+    assert (Model().twice(2), kernel(2), cached(1), cached(1)) == (4, 3, 2, 2)
+    assert inspect.isroutine(Model.of)
+    assert list(map(contract(abs), [1, -2])) == [1, 2]
+    assert contract.expressions == []
+
+
 def test_coroutine_is_checked_when_it_ends(checked: Callable[..., Checked]) -> None:
     contract = checked("ret > x")
 
@@ -203,16 +298,18 @@ def test_condition_on_a_name_that_is_no_parameter_is_refused(
     def kernel(logits: int) -> int:
         return logits
 
-    with pytest.raises(ConfigError, match=r"looks at 'x', but .*kernel\(logits: .*\) -> .* has no"):
+    with pytest.raises(ConfigError, match=r"looks at 'x', which is no parameter of .*kernel"):
         checked("ret > x")(kernel)
 
 
-def test_generator_is_refused(checked: Callable[..., Checked]) -> None:
+def test_generator_is_refused_unless_its_items_are_meant(checked: Callable[..., Checked]) -> None:
     def items(x: int) -> Iterator[int]:
         yield x
 
-    with pytest.raises(ConfigError, match="is a generator; check each item"):
+    with pytest.raises(ConfigError, match="is a generator, .*; pass items=True"):
         checked("ret > 0")(items)
+    with pytest.raises(ConfigError, match="is no generator; leave items=True out"):
+        tp.contract("demo-kernel-v1", "demo", layer=checked("ret > 0").layer, items=True)(abs)
 
 
 def test_unknown_contract_is_refused_with_what_is_near() -> None:
@@ -225,7 +322,7 @@ def test_without_a_layer_the_shipped_contracts_and_the_log_serve(
 ) -> None:
     monkeypatch.delenv("TRACEPACT", raising=False)
     monkeypatch.delenv("TRACEPACT_CONTRACTS", raising=False)
-    decorator._shared_layer.cache_clear()
+    shared.shared_layer.cache_clear()
 
     @tp.contract("softmax-kernel-v1", "softmax")
     def softmax(x: Any) -> Any:
@@ -236,16 +333,20 @@ def test_without_a_layer_the_shipped_contracts_and_the_log_serve(
         assert not caplog.records
         softmax(np.array([0.5, 0.4]))
     assert "Output sums to 1" in caplog.text
-    decorator._shared_layer.cache_clear()
+    shared.shared_layer.cache_clear()
 
 
 def test_environment_names_the_contracts(
     monkeypatch: pytest.MonkeyPatch, write_contract: Callable[..., Any]
 ) -> None:
     monkeypatch.setenv("TRACEPACT_CONTRACTS", str(write_contract("ret > 0").parent))
-    decorator._shared_layer.cache_clear()
+    shared.shared_layer.cache_clear()
     assert tp.contract("demo-kernel-v1", "demo")(abs)(-2) == 2
-    decorator._shared_layer.cache_clear()
+    # What ships with tracepact is decorated with contracts that ship with it.
+    assert tp.contract("softmax-kernel-v1", "softmax")(lambda x: x)([1.0]) == [1.0]
+    with pytest.raises(ConfigError, match="unknown contract 'demo-kernel-v2'; did you mean 'demo"):
+        tp.contract("demo-kernel-v2", "demo")
+    shared.shared_layer.cache_clear()
 
 
 def test_checked_function_is_collected_with_what_it_refers_to(
@@ -300,3 +401,13 @@ def test_keyword_is_not_taken_for_all_keywords(checked: Callable[..., Checked]) 
 
     f(more=1.0)
     assert contract.layer.checks == 0
+
+
+def test_layer_of_the_python_core_serves_under_the_native_one(
+    registry: Registry,
+) -> None:
+    with using_core("python"):
+        contract = Checked(registry("ret > x"))
+    wrapped = contract(lambda x: x)
+    assert wrapped(1) == 1
+    assert contract.expressions == ["ret > x"]

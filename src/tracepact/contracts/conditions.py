@@ -12,7 +12,7 @@ from tracepact.contracts.problem_log import quoted, shortened
 from tracepact.predicate import Predicate, PredicateError, parse_predicate
 from tracepact.types import SourceLocation
 
-ConditionKind: TypeAlias = Literal["precondition", "postcondition"]
+ConditionKind: TypeAlias = Literal["precondition", "postcondition", "invariant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Condition:
     """One predicate of one equation, ready to be checked.
 
     Attributes:
-        kind: Whether it holds before or after the equation is computed.
+        kind: Whether it holds before or after the equation is computed, or between calls.
         predicate: What is checked.
         expression: The predicate as written.
         obligation: Property of the obligation that it enforces; the expression where none does.

@@ -65,9 +65,9 @@ class Checked:
     def __init__(
         self,
         function: Callable[..., Any],
-        site: Any,
-        fallback: Callable[..., Any],
-        parameters: tuple[tuple[str, bool, bool, bool, Any], ...],
+        parameters: tuple[tuple[str, int, bool, Any], ...],
+        entry: Stage | None,
+        leaving: Stage | None,
         /,
     ) -> None: ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any: ...

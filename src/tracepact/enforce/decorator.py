@@ -2,150 +2,106 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import os
+import sys
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from tracepact.contracts import ContractRegistry
-from tracepact.core import native_core
-from tracepact.errors import ConfigError
-from tracepact.tracing import ContractTracingLayer, Site
-
-CONTRACTS_VARIABLE = "TRACEPACT_CONTRACTS"
-"""Environment variable: folder of the contracts that decorators use; otherwise the shipped ones."""
-
-RESULT = "ret"
-
-_MAX_PARAMETERS = 16
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+from tracepact.contracts import Condition
+from tracepact.enforce.bound import refuse_unimplemented
+from tracepact.enforce.enforced import ATTRIBUTE, Enforced, enforced
+from tracepact.enforce.items import verify_items, wrap_items
+from tracepact.enforce.names import RESULT, fields_of, resolve_names
+from tracepact.enforce.shared import (
+    Decorated,
+    call_of,
+    is_off,
+    layer_with,
+    on_function,
+    signature_of,
+    unchanged,
+)
+from tracepact.enforce.stage import Stages, make_stage
+from tracepact.enforce.wrap import wrap
+from tracepact.tracing import ContractTracingLayer
 
 
 def contract(
-    contract: str, equation: str, *, layer: ContractTracingLayer | None = None
-) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Check every call of a function against the postconditions of an equation.
+    contract: str,
+    equation: str,
+    *,
+    bind: Mapping[str, str] | None = None,
+    layer: ContractTracingLayer | None = None,
+    items: bool = False,
+) -> Callable[[Decorated], Decorated]:
+    """Check every call of a function against an equation.
 
-    Parameters are the fields of their names, `ret` is the result. Where the policy is off when the
-    function is defined, the function itself is returned, and nothing is left to pay.
+    Preconditions are checked before the body (under the policy `raise` it does not run where one
+    fails), postconditions behind it. Parameters are the fields of their names, `ret` is the result.
+    A precondition that looks at `ret` is checked with the postconditions. Where a parameter that
+    is None by default is None, conditions on it are not checked. Works on functions, methods, class
+    methods, static methods, coroutines, and with `items` on generators.
+
+    Under `python -O`, and where the policy is off when the function is defined, the function itself
+    is returned before any contract is read, and nothing is left to pay.
 
     Args:
         contract: Stem of the contract.
         equation: Name of the equation.
-        layer: Checks and reports; by default one layer that all decorators share, over the shipped
-            contracts or those in `TRACEPACT_CONTRACTS`.
+        bind: Parameter by name in the predicates, where the two differ: `{"x": "logits"}`. A result
+            that is written into a parameter is `{"ret": "out"}`.
+        layer: Checks and reports; by default one that decorators share, over the contracts in
+            `TRACEPACT_CONTRACTS` and those that ship with tracepact.
+        items: The function is a generator (or an asynchronous one): each item that it yields is
+            `ret`. What is sent, thrown and returned passes through.
+
+    Returns:
+        A decorator. What it returns has the type, signature, documentation and attributes of the
+        function, is pickled by reference, and says in `__tracepact__` what it is checked against.
 
     Raises:
-        ConfigError: There is no such contract or equation, a condition looks at a name that is no
-            parameter, or the function is a generator, whose result is not a value.
+        ConfigError: There is no such contract or equation, or a condition looks at a name that is
+            no parameter, the function's binding says `not_implemented`, or `items` does not fit;
+            says where, and what is near.
 
     With the native core a call with a scalar condition costs some tens of nanoseconds.
     """
-    used = _shared_layer() if layer is None else layer
-    site = used.site(contract, equation)
+    if is_off(layer):
+        return unchanged
+    module = sys._getframe(1).f_globals.get("__name__", "")
+    used = layer_with(contract, module) if layer is None else layer
+    used.registry.equation(contract, equation)
+    used.note_unusable(contract, equation)
+    renamed = dict(bind or {})
 
-    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        if not used.is_on:
-            return function
-        signature = inspect.signature(function)
-        _verify(function, signature, site)
-        if inspect.iscoroutinefunction(function):
-            wrapped: Callable[_P, _R] = _checked_coroutine(function, signature, site)
-            return wrapped
-        native = native_core()
-        if native is None or site.copied or len(signature.parameters) > _MAX_PARAMETERS:
-            return _checked(function, signature, site)
-        look = functools.partial(_look, signature, site)
-        parameters = tuple(map(_described, signature.parameters.values()))
-        wrapper: Callable[_P, _R] = native.Checked(function, site, look, parameters)
-        return functools.update_wrapper(wrapper, function)
+    def checked(function: Any) -> Any:
+        verify_items(function, items)
+        refuse_unimplemented(function, contract, equation)
+        signature = signature_of(function)
+        before = used.registry.preconditions(contract, equation) or ()
+        after = used.registry.postconditions(contract, equation) or ()
+        known = [*signature.parameters, RESULT]
+        call = call_of(function, signature)
+        sources = resolve_names([*before, *after], call, known, renamed)
+        early = [c for c in before if not _looks_at_result(c, sources)]
+        late = [*(c for c in before if _looks_at_result(c, sources)), *after]
+        stages = Stages(
+            signature,
+            *(
+                make_stage(used, contract, equation, each, sources, signature)
+                for each in (early, late)
+            ),
+        )
+        wrapper = wrap_items(function, stages) if items else wrap(function, stages)
+        setattr(wrapper, ATTRIBUTE, (*enforced(function), Enforced(contract, equation, renamed)))
+        return wrapper
+
+    def decorate(target: Decorated) -> Decorated:
+        wrapped: Decorated = on_function(target, checked, "contract")
+        return wrapped
 
     return decorate
 
 
-@cache
-def _shared_layer() -> ContractTracingLayer:
-    folder = os.environ.get(CONTRACTS_VARIABLE)
-    registry = ContractRegistry.load(folder) if folder else ContractRegistry.builtin()
-    return ContractTracingLayer(registry)
-
-
-def _verify(function: Callable[..., Any], signature: inspect.Signature, site: Site) -> None:
-    name = getattr(function, "__qualname__", repr(function))
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigError(f"{name} is a generator; check each item with a site of its own")
-    fields = {field.removeprefix("old(").removesuffix(")") for field in site.fields}
-    missing = sorted(fields - {RESULT} - signature.parameters.keys())
-    if missing:
-        raise ConfigError(
-            f"{site.contract}/{site.equation} looks at {', '.join(map(repr, missing))}, but "
-            f"{name}{signature} has no such parameter; rename it, or check with a site"
-        )
-
-
-def _described(parameter: inspect.Parameter) -> tuple[str, bool, bool, bool, Any]:
-    by_position = parameter.kind in (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    )
-    by_name = parameter.kind in (
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.KEYWORD_ONLY,
-    )
-    has_default = parameter.default is not inspect.Parameter.empty
-    default = parameter.default if has_default else None
-    return parameter.name, by_position, by_name, has_default, default
-
-
-def _fields(
-    signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    try:
-        bound = signature.bind(*args, **kwargs)
-    except TypeError:
-        return {}  # the function itself will say so
-    bound.apply_defaults()
-    return dict(bound.arguments)
-
-
-def _look(
-    signature: inspect.Signature,
-    site: Site,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    ret: Any,
-) -> None:
-    """Check a call that was admitted and that the native core does not pass."""
-    site._check_admitted({**_fields(signature, args, kwargs), RESULT: ret}, site.context)
-
-
-def _checked(
-    function: Callable[_P, _R], signature: inspect.Signature, site: Site
-) -> Callable[_P, _R]:
-    @functools.wraps(function)
-    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        if site.copied:
-            with site(**_fields(signature, args, kwargs)) as span:
-                ret = function(*args, **kwargs)
-                span.record(ret=ret)
-        else:
-            ret = function(*args, **kwargs)
-            if site.tracing_layer.admits(site):
-                _look(signature, site, args, kwargs, ret)
-        return ret
-
-    return wrapper
-
-
-def _checked_coroutine(function: Any, signature: inspect.Signature, site: Site) -> Any:
-    @functools.wraps(function)
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with site(**_fields(signature, args, kwargs)) as span:
-            ret = await function(*args, **kwargs)
-            span.record(ret=ret)
-        return ret
-
-    return wrapper
+def _looks_at_result(condition: Condition, sources: Mapping[str, str]) -> bool:
+    fields = fields_of(condition)
+    return RESULT in fields or any(sources[name] == RESULT for name in fields)

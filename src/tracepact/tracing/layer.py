@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from tracepact.contracts import ContractRegistry
+from tracepact.contracts import Condition, ContractRegistry
 from tracepact.core import Stat
 from tracepact.errors import ConfigError, ContractViolation
 from tracepact.exporters import Exporter, LogExporter
@@ -65,7 +65,7 @@ class ContractTracingLayer:
 
     @property
     def check_ns(self) -> int:
-        """Time spent in checks; the native core leaves checks of plain numbers out."""
+        """Time spent in checks; natively an estimate, which leaves checks of plain numbers out."""
         native = self.native_state
         return self._check_ns if native is None else self._check_ns + native.check_ns
 
@@ -105,10 +105,8 @@ class ContractTracingLayer:
             *((self.registry.preconditions(contract, equation) or ()) if preconditions else ()),
             *(self.registry.postconditions(contract, equation) or ()),
         ]
-        location = _caller()
-        self._note_unusable(contract, equation)
-        make = site_class(self.native_state)
-        return make(self, contract, equation, conditions, location, context=context, also=also)
+        self.note_unusable(contract, equation)
+        return self.site_over(contract, equation, conditions, context=context, also=also)
 
     def site_if_known(
         self, contract: str, equation: str, *, also: Mapping[str, Stat] | None = None
@@ -118,11 +116,24 @@ class ContractTracingLayer:
         For producers with fixed equations, such as the model tracer, over any registry.
         """
         conditions = self.registry.postconditions(contract, equation) or ()
-        self._note_unusable(contract, equation)
-        make = site_class(self.native_state)
-        return make(self, contract, equation, conditions, _caller(), also=also)
+        self.note_unusable(contract, equation)
+        return self.site_over(contract, equation, conditions, also=also)
 
-    def _note_unusable(self, contract: str, equation: str) -> None:
+    def site_over(
+        self,
+        contract: str,
+        equation: str,
+        conditions: Sequence[Condition],
+        *,
+        context: Context = NOWHERE,
+        also: Mapping[str, Stat] | None = None,
+    ) -> Site:
+        """A site that checks these conditions, wherever they come from."""
+        make = site_class(self.native_state)
+        return make(self, contract, equation, conditions, caller(), context=context, also=also)
+
+    def note_unusable(self, contract: str, equation: str) -> None:
+        """Count clauses of an equation that nothing checks as faults."""
         for problem in self.registry.unusable(contract, equation):
             self.fault(f"{contract}/{equation}", ConfigError(str(problem)))
 
@@ -205,7 +216,7 @@ class ContractTracingLayer:
                 self.fault(f"exporter {type(exporter).__name__}", error)
 
 
-def _caller() -> CallSite:
+def caller() -> CallSite:
     """The innermost frame outside this package."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):

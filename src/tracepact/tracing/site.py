@@ -20,6 +20,9 @@ class Site:
     """Checks the conditions of one equation; made by `ContractTracingLayer.site`.
 
     Call it with fields to open a span, or call `check` where no span is needed.
+
+    Attributes:
+        optional: Fields that may be left out; conditions on them are not checked then.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Site:
         self.conditions = tuple(conditions)
         self.location = location
         self.context = context
+        self.optional: frozenset[str] = frozenset()
         self._also = dict(also or {})
         self._plans: dict[frozenset[str], tuple[Plan, tuple[Condition, ...]]] = {}
         self.plan, _ = self._plan_for(None)
@@ -129,7 +133,8 @@ class Site:
         try:
             if statistics is not None or not self._holds(fields):
                 violations = self._examine(fields, context, statistics)
-            tested = len(self.conditions) - sum(v.verdict != "failed" for v in violations)
+            untested = sum(violation.verdict != "failed" for violation in violations)
+            tested = len(self.conditions) - untested - self._left_out(fields)
         except Exception as error:
             self.tracing_layer.fault(f"check of {self.contract}/{self.equation}", error)
         self.tracing_layer.count_check(tested, time.perf_counter_ns() - start_ns)
@@ -148,7 +153,7 @@ class Site:
             unbound = [
                 self._unbound(condition, context, fields)
                 for condition in self.conditions
-                if not condition.predicate.fields <= given
+                if not condition.predicate.fields - given <= self.optional
             ]
         try:
             return unbound + self._test(plan, conditions, context, fields, statistics)
@@ -157,6 +162,14 @@ class Site:
             if not found:
                 raise  # every condition holds; a field that was wanted besides is at fault
             return unbound + found
+
+    def _left_out(self, fields: Mapping[str, Any]) -> int:
+        """How many conditions look at optional fields that are not there."""
+        if not self.optional:
+            return 0
+        missing = {name for name in self.plan.fields if fields.get(name) is None}
+        wanted = [condition.predicate.fields & missing for condition in self.conditions]
+        return sum(bool(names) and names <= self.optional for names in wanted)
 
     def _test(
         self,
