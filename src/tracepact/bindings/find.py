@@ -42,6 +42,14 @@ def find_binding_file(start: Path) -> Path | None:
     return None
 
 
+def binding_files(project: Path) -> list[Path]:
+    """Binding files of a project: its own, and that of each package in it or in its `src`."""
+    packages = [path.parent for path in project.glob("*/__init__.py")]
+    packages += [path for path in (project / "src").glob("*") if path.is_dir()]
+    found = (find_binding_file(folder) for folder in (project, *sorted(packages)))
+    return list(dict.fromkeys(path for path in found if path is not None))
+
+
 def bindings_of(module_name: str) -> Bindings:
     """The bindings of the top-level package that a module belongs to; read once for each."""
     package = sys.modules.get(module_name.partition(".")[0])
