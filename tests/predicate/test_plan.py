@@ -136,6 +136,12 @@ def test_no_rows_satisfy_claims_about_rows() -> None:
     assert failed(plan, x=np.empty((0, 4))) == [2]
 
 
+def test_rows_of_truth_values_are_reduced_as_numbers() -> None:
+    """A product over truth values is a disjunction: nine of them would have norm 1."""
+    claims = ("row_sums(x > 0) == 9", "row_norms(x > 0) == 3", "row_dots(x > 0, x > 0) == 9")
+    assert failed(plan_of(*claims), x=np.ones((2, 9))) == []
+
+
 def test_empty_rows_have_the_sums_of_nothing() -> None:
     plan = plan_of("row_sums(x) == 0", "row_min(x) == inf", "row_max(x) == -inf", "row_sums(x) > 0")
     assert failed(plan, x=np.empty((3, 0))) == [3]

@@ -134,7 +134,7 @@ class Lowering:
     def add(self, condition: int, node: Node, tolerance: float | None) -> None:
         """Lower one predicate; its conjuncts become tests of that condition."""
         self._tolerance, self._root = tolerance, node
-        for conjunct in _conjuncts(node):
+        for conjunct in conjuncts(node):
             pointwise = self.expression(conjunct)
             fast, vacuous = self._fast(pointwise)
             self.tests.append(Test(condition, fast, pointwise, vacuous))
@@ -313,18 +313,18 @@ def field_names(node: Node) -> frozenset[str]:
     return frozenset(names)
 
 
-def _conjuncts(node: Node) -> list[Node]:
+def conjuncts(node: Node) -> list[Node]:
     """Parts that must each hold for every element: `a and b`, `all(e)`, `not any(e)` come apart.
 
     `all(a and b)` does not: where the one is empty, elements of the other do not count.
     """
     match node:
         case Logical("and", operands):
-            return [part for operand in operands for part in _conjuncts(operand)]
+            return [part for operand in operands for part in conjuncts(operand)]
         case Call("all", (inner,)) if is_truth(inner):
-            return [inner] if isinstance(inner, Logical) else _conjuncts(inner)
+            return [inner] if isinstance(inner, Logical) else conjuncts(inner)
         case Unary("not", Call("any", (inner,))) if is_truth(inner):
-            return _conjuncts(Unary("not", inner))
+            return conjuncts(Unary("not", inner))
         case _:
             return [node]
 

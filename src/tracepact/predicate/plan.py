@@ -270,7 +270,9 @@ def _reduce_row_expressions(
 ) -> None:
     def transform(*blocks: FloatArray) -> list[FloatArray]:
         named = dict(zip(names, blocks, strict=False))
-        return [_shaped(o(result.slots, named), blocks[0].shape) for o in operands]
+        # As numbers: einsum over truth values is a disjunction, not a sum.
+        values = (np.asarray(o(result.slots, named), np.float64) for o in operands)
+        return [_shaped(value, blocks[0].shape) for value in values]
 
     # A constant expression reads no field; it is one row of one element.
     arrays = [as_array(value) for value in _arrays(result, names).values()] or [np.zeros(1)]
