@@ -1,0 +1,1 @@
+"""What a contract can be exported to: one module a target, found by its file name."""
