@@ -110,8 +110,9 @@ def settings(model: ReferenceModel) -> dict[str, Decoding]:
     budget = Policy(mode=Mode.LOG, sampler=PausableBudget(0.01))
     lowest = available({FLOOR: lambda: Decoding(model, floor_probe(), off)})
     return {
-        OFF: Decoding(model, None, off),
+        OFF: Decoding(model, NullProbe(enforced=False), off),
         **lowest,
+        "decorated kernels": Decoding(model, NullProbe(), off),
         "attached, policy off": decoding(full, off, profile=False),
         "profiler": decoding(TraceConfig.off(), on, profile=True),
         "lightweight traces": decoding(TraceConfig.lightweight(), on, profile=False),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
 import numpy as np
 
-from tracepact.engines.probe import NullProbe, Probe
+from tracepact.enforce import unchecked
+from tracepact.engines.probe import NullProbe, Probe, is_self_checking
 from tracepact.engines.reference import kernels
 from tracepact.engines.reference.config import ModelConfig
 from tracepact.engines.reference.kv_cache import KvCache
@@ -15,9 +17,18 @@ from tracepact.engines.reference.weights import Block, Weights
 from tracepact.model.bricks import KV_CACHE_WRITE, QK_NORM, RESIDUAL
 from tracepact.types import Array, BrickId, FloatArray
 
+_BARE: Final = SimpleNamespace(
+    **{name: unchecked(getattr(kernels, name)) for name in kernels.__all__}
+)
+"""The kernels below their contracts, for probes: these do the checking themselves."""
+
+_IS_ENFORCED: Final = _BARE.linear is not kernels.linear
+
 
 class ForwardPass:
     """Runs some tokens through the layers; use it once: `layers`, `head` if wanted, `end`.
+
+    With tracing off the kernels check themselves, by the contracts that they are decorated with.
 
     Args:
         config: sizes and constants.
@@ -52,14 +63,20 @@ class ForwardPass:
         self._scale = config.head_dim**-0.5
         self._probe = probe
         self._run = probe.run
-        self._checked = not isinstance(probe, NullProbe)
+        is_enforced = is_self_checking(probe)
+        self._kernels: Any = kernels if is_enforced else _BARE
+        rope, writes = config.architecture.rope, (cache.write_keys, cache.write_values)
+        self._rope = rope if is_enforced else unchecked(rope)
+        self._writes = writes if is_enforced else tuple(map(unchecked, writes))
+        self._is_watched = not isinstance(probe, NullProbe)
+        self._checked = self._is_watched or (is_enforced and _IS_ENFORCED)
 
     def layers(self) -> Array:
         """Everything before the head; returns the residual stream [T, d]."""
         self._probe.begin_forward(self._start, len(self._tokens))
         weight = self._weights.embedding.weight
         x = self._run(
-            BrickId.Embedding, None, kernels.embedding, tokens=self._tokens, weight=weight
+            BrickId.Embedding, None, self._kernels.embedding, tokens=self._tokens, weight=weight
         )
         for layer, block in enumerate(self._weights.blocks):
             self._probe.residual(layer, "input", x)
@@ -73,9 +90,9 @@ class ForwardPass:
         output = self._weights.output
         x = self._norm(BrickId.RmsNorm, None, x, self._weights.output_norm)
         inputs = self._inputs(output)
-        if self._checked:
+        if self._is_watched:
             inputs = inputs | {"output_row_norms": output.narrow_row_norms}
-        return self._run(BrickId.LmHead, None, kernels.linear, x=x, **inputs)
+        return self._run(BrickId.LmHead, None, self._kernels.linear, x=x, **inputs)
 
     def end(self) -> None:
         """Count the positions as used; only now have all layers seen them."""
@@ -101,12 +118,11 @@ class ForwardPass:
             q = self._norm(QK_NORM, layer, qk[:, :queries], block.query_norm)
             k = self._norm(QK_NORM, layer, qk[:, queries:], block.key_norm)
             qk = np.concatenate((q, k), axis=1)
-        rope = self._config.architecture.rope
-        qk = self._run(BrickId.RopeEmbedding, layer, rope, x=qk, cos=self._cos, sin=self._sin)
+        qk = self._run(BrickId.RopeEmbedding, layer, self._rope, x=qk, cos=self._cos, sin=self._sin)
         return qk[:, :queries], qk[:, queries:], v
 
     def _store(self, layer: int, k: Array, v: Array) -> None:
-        for write, x in ((self._cache.write_keys, k), (self._cache.write_values, v)):
+        for write, x in zip(self._writes, (k, v), strict=True):
             self._run(KV_CACHE_WRITE, layer, write, x=x, layer=layer, position=self._start)
 
     def _attend(self, layer: int, q: Array) -> Array:
@@ -117,16 +133,16 @@ class ForwardPass:
         x = run(
             BrickId.AttentionScore,
             layer,
-            kernels.attention_scores,
+            self._kernels.attention_scores,
             x=q,
             keys=keys,
             scale=self._scale,
         )
-        weights = run(BrickId.AttentionSoftmax, layer, kernels.softmax, x=x)
+        weights = run(BrickId.AttentionSoftmax, layer, self._kernels.softmax, x=x)
         return run(
             BrickId.AttentionOutput,
             layer,
-            kernels.attention_output,
+            self._kernels.attention_output,
             weights=weights,
             values=values,
         )
@@ -135,18 +151,18 @@ class ForwardPass:
         x = self._norm(BrickId.RmsNorm, layer, x, block.ffn_norm)
         gate = self._linear(BrickId.GateProjection, layer, x, block.gate)
         up = self._linear(BrickId.UpProjection, layer, x, block.up)
-        x = self._run(BrickId.Activation, layer, kernels.swiglu, gate=gate, up=up)
+        x = self._run(BrickId.Activation, layer, self._kernels.swiglu, gate=gate, up=up)
         return self._linear(BrickId.DownProjection, layer, x, block.down)
 
     def _norm(self, brick: str, layer: int | None, x: Array, weight: Array) -> Array:
         eps = self._config.rms_eps
-        return self._run(brick, layer, kernels.rms_norm, x=x, weight=weight, eps=eps)
+        return self._run(brick, layer, self._kernels.rms_norm, x=x, weight=weight, eps=eps)
 
     def _linear(self, brick: str, layer: int, x: Array, linear: Linear) -> Array:
-        return self._run(brick, layer, kernels.linear, x=x, **self._inputs(linear))
+        return self._run(brick, layer, self._kernels.linear, x=x, **self._inputs(linear))
 
     def _add(self, layer: int, x: Array, update: Array) -> Array:
-        return self._run(RESIDUAL, layer, kernels.residual_add, x=x, update=update)
+        return self._run(RESIDUAL, layer, self._kernels.residual_add, x=x, update=update)
 
     def _inputs(self, linear: Linear) -> dict[str, Any]:
         return linear.checked_inputs if self._checked else linear.inputs

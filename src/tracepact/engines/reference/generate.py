@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from tracepact.engines.probe import Probe
+from tracepact.enforce import unchecked
+from tracepact.engines.probe import Probe, is_self_checking
 from tracepact.engines.reference.model import ReferenceModel
 from tracepact.engines.reference.sampling import Sampler
 from tracepact.errors import ConfigError
@@ -45,8 +46,9 @@ class Generation(Iterator[int]):
         self._model = model
         self._prompt = tokens
         self._max_tokens = max_tokens
-        self._sampler = sampler
         self._probe = model.probe if probe is None else probe
+        draw = sampler.sample
+        self._draw = draw if is_self_checking(self._probe) else unchecked(draw)
         self._stop = frozenset(stop)
         self._tokens = self._generate()
 
@@ -72,7 +74,7 @@ class Generation(Iterator[int]):
 
     def _sample(self, logits: Array) -> int:
         def kernel(*, logits: Array, vocab_size: int) -> Array:
-            return np.asarray(self._sampler.sample(logits))
+            return np.asarray(self._draw(logits, vocab_size))
 
         vocabulary = self._model.config.vocabulary
         ret = self._probe.run(BrickId.Sampling, None, kernel, logits=logits, vocab_size=vocabulary)

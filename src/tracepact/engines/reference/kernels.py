@@ -1,8 +1,9 @@
 """The operations of a decoder-only transformer, in NumPy float32.
 
-Pure functions, called by keyword; the parameter names are the field names that contracts use.
-Inputs that only a check reads (`column_sums`, `weight_norm`, …) are accepted and ignored, so that
-one set of fields serves both the kernel and the checks.
+Pure functions, called by keyword; the parameter names are the field names that contracts use, and
+each function is held to the contract that its decorator names (`TRACEPACT=off` or `python -O`
+leave the bare function). Inputs that only a check reads (`column_sums`, `weight_norm`, …) are
+accepted and ignored, so that one set of fields serves both the kernel and the checks.
 
 Shapes: T tokens of this pass, S positions in use (those before this pass and its own),
 H query heads, KV key/value heads (H is a multiple of KV), hd head dimension.
@@ -15,7 +16,21 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tracepact.enforce import contract
 from tracepact.types import Array
+
+__all__ = [
+    "attention_output",
+    "attention_scores",
+    "embedding",
+    "linear",
+    "residual_add",
+    "rms_norm",
+    "rope_half",
+    "rope_interleaved",
+    "softmax",
+    "swiglu",
+]
 
 RopeKernel: TypeAlias = Callable[..., Array]
 
@@ -23,12 +38,14 @@ RopeKernel: TypeAlias = Callable[..., Array]
 _EXP_LIMIT = np.float32(88.0)
 
 
+@contract("embedding-lookup-v1", "lookup")
 def embedding(*, tokens: Array, weight: Array) -> Array:
     """Rows of `weight` [V, d] for `tokens` [T] int; returns [T, d]."""
     ret: Array = weight[tokens]
     return ret
 
 
+@contract("rmsnorm-kernel-v1", "rmsnorm")
 def rms_norm(*, x: Array, weight: Array, eps: float) -> Array:
     """`x / sqrt(mean(x²) + eps) · weight` along the last axis; x [..., d], weight [d].
 
@@ -40,10 +57,23 @@ def rms_norm(*, x: Array, weight: Array, eps: float) -> Array:
     return ret
 
 
-def linear(*, x: Array, weight: Array, bias: Array | None = None, **_evidence: object) -> Array:
+@contract("linear-projection-v1", "checksum")
+def linear(
+    *,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    column_sums: Array | None = None,
+    bias_sum: float = 0.0,
+    weight_norm: float | None = None,
+    **_evidence: object,
+) -> Array:
     """`x · weightᵀ + bias`; x [T, in], weight [out, in], bias [out]; returns [T, out].
 
     With T = 1 this is a matrix-vector product and reads `weight` once at memory speed.
+
+    The product is checked where its checksums are handed in: column_sums [in] of `weight`, the
+    bias's sum and the weight's Frobenius norm, as `Linear.checked_inputs` has them.
     """
     ret: Array = x @ weight.T
     if bias is not None:
@@ -51,6 +81,7 @@ def linear(*, x: Array, weight: Array, bias: Array | None = None, **_evidence: o
     return ret
 
 
+@contract("rope-kernel-v1", "rope")
 def rope_interleaved(*, x: Array, cos: Array, sin: Array) -> Array:
     """Rotate the pairs (2i, 2i + 1) of each head; x [T, heads, hd], cos and sin [T, hd/2].
 
@@ -61,6 +92,7 @@ def rope_interleaved(*, x: Array, cos: Array, sin: Array) -> Array:
     return ret
 
 
+@contract("rope-kernel-v1", "rope")
 def rope_half(*, x: Array, cos: Array, sin: Array) -> Array:
     """Rotate the pairs (i, i + hd/2) of each head; shapes as in `rope_interleaved`."""
     half = x.shape[-1] // 2
@@ -77,6 +109,7 @@ def _rotate(
     np.add(real * sin, imag * cos, out=out_imag)
 
 
+@contract("attention-kernel-v1", "scores")
 def attention_scores(*, x: Array, keys: Array, scale: float) -> Array:
     """Scaled, causally masked dot products of queries and keys.
 
@@ -99,6 +132,7 @@ def attention_scores(*, x: Array, keys: Array, scale: float) -> Array:
     return ret
 
 
+@contract("softmax-kernel-v1", "softmax")
 def softmax(*, x: Array) -> Array:
     """Softmax along the last axis, shifted by each row's maximum; −inf entries become 0."""
     ret: Array = x - np.maximum.reduce(x, axis=-1, keepdims=True)
@@ -107,6 +141,7 @@ def softmax(*, x: Array) -> Array:
     return ret
 
 
+@contract("attention-kernel-v1", "output")
 def attention_output(*, weights: Array, values: Array) -> Array:
     """Weighted sums of values; weights [H, T, S], values [KV, S, hd]; returns [T, H·hd]."""
     heads, tokens, positions = weights.shape
@@ -117,6 +152,7 @@ def attention_output(*, weights: Array, values: Array) -> Array:
     return ret.reshape(tokens, heads * head_dim)
 
 
+@contract("activation-kernel-v1", "swiglu")
 def swiglu(*, gate: Array, up: Array) -> Array:
     """`silu(gate) · up`, element by element; gate and up [T, ff].
 
@@ -131,6 +167,7 @@ def swiglu(*, gate: Array, up: Array) -> Array:
     return ret
 
 
+@contract("tensor-shape-flow-v1", "residual")
 def residual_add(*, x: Array, update: Array) -> Array:
     """`x + update`."""
     ret: Array = x + update

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from tracepact.enforce import contract
 from tracepact.errors import ConfigError
 from tracepact.types import Array
 
@@ -58,10 +59,12 @@ class KvCache:
                 f"{self.capacity}; generate fewer tokens or load with a larger context_length"
             )
 
+    @contract("kv-cache-equivalence-v1", "append")
     def write_keys(self, *, x: Array, layer: int, position: int) -> Array:
         """Store keys x [T, KV, hd]; returns what the cache now holds there, as a view."""
         return self._write(self.keys, x, layer, position)
 
+    @contract("kv-cache-equivalence-v1", "append")
     def write_values(self, *, x: Array, layer: int, position: int) -> Array:
         """Store values x [T, KV, hd]; returns what the cache now holds there, as a view."""
         return self._write(self.values, x, layer, position)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tracepact.enforce import contract
 from tracepact.errors import ConfigError
 from tracepact.types import Array
 
@@ -46,10 +47,12 @@ class Sampler:
         self.top_p = top_p
         self._random = np.random.default_rng(seed)
 
-    def sample(self, logits: Array) -> int:
+    @contract("sampling-algorithms-v1", "sample")
+    def sample(self, logits: Array, vocab_size: int | None = None) -> int:
         """Draw one token id.
 
         Args:
+            vocab_size: V as the model's file has it; only the contract looks at it.
             logits: [V], any float dtype. Where the largest is NaN or Inf there is nothing to draw
                 from, and the first such index is returned: reporting it is a contract's task.
         """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import numpy as np
 
 from tracepact.core import Stat, measure, native_core, row_reduce
+from tracepact.enforce import unchecked
 from tracepact.engines.reference.costs import brick_cost
 from tracepact.engines.reference.kernels import rms_norm
 from tracepact.engines.reference.kv_cache import GUARD_POSITIONS, KvCache
@@ -31,6 +32,8 @@ SAMPLED_PASSES: Final = 16
 
 ROUNDING_THRESHOLD: Final = 1e-4
 """Relative error of a float32 product against float64 that rounding explains."""
+
+_rms_norm: Final = unchecked(rms_norm)
 
 _PROJECTIONS: Final = (
     BrickId.QkvProjection,
@@ -250,7 +253,7 @@ class TracingProbe:
     def _lens(self, hidden: Array, tokens: Array | None) -> Array:
         """Logits that residual streams [n, d] would give: final norm, then output matrix."""
         weights = self._model.weights
-        x = rms_norm(x=hidden, weight=weights.output_norm, eps=self._model.config.rms_eps)
+        x = _rms_norm(x=hidden, weight=weights.output_norm, eps=self._model.config.rms_eps)
         matrix = weights.output.weight
         logits: Array = x @ (matrix if tokens is None else matrix[tokens]).T
         return logits
