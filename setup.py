@@ -1,10 +1,24 @@
 """The native core; everything else about the build is in pyproject.toml."""
 
 import os
+import sys
 from glob import glob
 
 import numpy
-from setuptools import Extension, setup
+from setuptools import Distribution, Extension, setup
+
+sys.path.insert(0, "src")  # the hook that guards this wheel is in it
+from tracepact.build_hook.setuptools import finalize
+
+
+class GuardedDistribution(Distribution):
+    """Where tracepact is not installed yet, setuptools finds no entry point of it."""
+
+    def finalize_options(self):
+        """Add the guard to what installed entry points add."""
+        super().finalize_options()
+        finalize(self)
+
 
 _SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1"]
 sanitizing = os.environ.get("TRACEPACT_SANITIZE") == "1"
@@ -32,4 +46,4 @@ native = Extension(
     optional=True,  # where it cannot be built the Python core serves
 )
 
-setup(ext_modules=[native])
+setup(ext_modules=[native], distclass=GuardedDistribution)
