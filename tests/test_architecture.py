@@ -12,7 +12,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 ROOMS = [
     "errors", "types", "config", "violation", "core", "predicate", "contracts", "bindings",
-    "exporters", "tracing", "enforce", "codegen", "build_hook", "profiling", "model", "engines",
+    "exporters", "tracing", "enforce", "codegen", "build_hook", "lint", "profiling", "model", "engines",
     "faults", "report", "session", "cli",
 ]  # fmt: skip
 """Each room may import from those before it."""

@@ -14,6 +14,9 @@ from tracepact.types import SourceLocation
 
 KINDS = ("kernel", "registry", "model-family", "pattern", "schema")
 
+ENFORCEMENT_LEVELS = ("basic", "standard", "strict", "proven")
+"""From the least that is asked of a contract to the most."""
+
 OBLIGATION_TYPES = (
     "invariant",
     "equivalence",
@@ -59,7 +62,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Who wrote a contract, from which sources, and which other contracts (stems) it builds on."""
+    """Who wrote a contract, from which sources, and which other contracts (stems) it builds on.
+
+    `enforcement_level` is one of `ENFORCEMENT_LEVELS` that the contract claims to reach,
+    `locked_level` one that it must never fall below; "" where it says nothing.
+    """
 
     version: str = ""
     created: str = ""
@@ -68,6 +75,8 @@ class Metadata:
     references: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     kind: str = "kernel"
+    enforcement_level: str = ""
+    locked_level: str = ""
 
 
 @dataclass(frozen=True, slots=True)

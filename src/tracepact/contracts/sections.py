@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from tracepact.contracts.equations import read_equations
 from tracepact.contracts.fields import Fields, as_data, as_text, wrong_type
-from tracepact.contracts.model import KINDS, Contract, Equation, Metadata
+from tracepact.contracts.model import ENFORCEMENT_LEVELS, KINDS, Contract, Equation, Metadata
 from tracepact.contracts.problem_log import ProblemLog, did_you_mean, quoted
 from tracepact.contracts.proofs import read_harnesses, read_obligations, read_tests
 from tracepact.contracts.yaml_nodes import MapNode, Node
@@ -87,6 +87,8 @@ def _metadata(root: MapNode, log: ProblemLog) -> Metadata:
         references=fields.texts("references"),
         depends_on=_depends_on(fields),
         kind=_kind(fields),
+        enforcement_level=_level(fields, "enforcement_level"),
+        locked_level=_level(fields, "locked_level"),
     )
     fields.finish()
     return metadata
@@ -105,6 +107,16 @@ def _kind(fields: Fields) -> str:
         message = f"{fields.path('kind')}: unknown kind {quoted(kind)}, taken as {default!r}"
         fields.log.add(node, message, did_you_mean(kind, KINDS))
     return default
+
+
+def _level(fields: Fields, name: str) -> str:
+    node = fields.take(name)
+    level = (as_text(node, fields.path(name), fields.log) or "") if node is not None else ""
+    if node is None or level in ENFORCEMENT_LEVELS:
+        return level
+    message = f"{fields.path(name)}: unknown level {quoted(level)}; it is not used"
+    fields.log.add(node, message, did_you_mean(level, ENFORCEMENT_LEVELS))
+    return ""
 
 
 def _depends_on(fields: Fields) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Contracts held against rules: gates find, outputs show, `run` puts them in order."""

@@ -1,0 +1,80 @@
+"""What a project wants linted: `[tool.tracepact.lint]` of pyproject.toml, and selections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracepact.bindings.find import tool_settings
+from tracepact.contracts.problem_log import did_you_mean
+from tracepact.errors import ConfigError
+from tracepact.lint.gates._base import MIN_COVERAGE_PERCENT
+
+_KEYS = ("select", "ignore", "min-coverage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Which rules run, as ids, beginnings of ids, or names of gates."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    min_coverage_percent: float = MIN_COVERAGE_PERCENT
+
+
+def read_settings(project: Path) -> Settings:
+    """The settings of the project in a folder; the defaults where it has none.
+
+    Raises:
+        ConfigError: A key is unknown or has a value of the wrong type.
+    """
+    found = tool_settings(project).get("lint", {})
+    where = "pyproject.toml [tool.tracepact.lint]"
+    if not isinstance(found, dict):
+        raise ConfigError(f"{where}: expected a table")
+    for key in found:
+        if key not in _KEYS:
+            raise ConfigError(f"{where}: unknown key {key!r}; {did_you_mean(key, _KEYS)}")
+    percent = found.get("min-coverage", MIN_COVERAGE_PERCENT)
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
+        raise ConfigError(f"{where}: min-coverage must be a number from 0 to 100")
+    return Settings(
+        select=_texts(found, "select", where),
+        ignore=_texts(found, "ignore", where),
+        min_coverage_percent=float(percent),
+    )
+
+
+def _texts(found: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
+    value = found.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ConfigError(f"{where}: {key} must be a list of rules, as ['PV-VAL', 'audit']")
+    return tuple(value)
+
+
+def chosen(settings: Settings, gates: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """Ids of the rules that run.
+
+    Args:
+        settings: Selections; an empty `select` is everything.
+        gates: Ids of the rules by the name of their gate.
+
+    Raises:
+        ConfigError: A selection matches no rule.
+    """
+    every = {rule for rules in gates.values() for rule in rules}
+
+    def matching(selectors: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        for selector in selectors:
+            matched = set(gates.get(selector, ())) | {
+                rule for rule in every if selector and rule.startswith(selector)
+            }
+            if not matched:
+                hint = did_you_mean(selector, [*every, *gates])
+                raise ConfigError(f"no rule or gate {selector!r}; {hint}")
+            found |= matched
+        return found
+
+    return frozenset((matching(settings.select) or every) - matching(settings.ignore))
