@@ -18,8 +18,12 @@ _TEST: Final = re.compile(rb"^[ \t]*(?:async\s+)?(?:pub\s+)?(?:def|fn)\s+(\w+)",
 
 def public_functions(sources: Iterable[Path]) -> list[SourceFunction]:
     """Functions of the sources, without those of test files."""
-    found = [one for path in sources for one in read_functions(path)[0]]
-    return [one for one in found if not _is_test_file(Path(one.location.file))]
+    return [
+        function
+        for root in sources
+        for function in read_functions(root)[0]
+        if not _is_test_file(Path(function.location.file), root)
+    ]
 
 
 def defined_names(sources: Iterable[Path]) -> dict[str, set[Path]]:
@@ -42,6 +46,8 @@ def _files(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if name.endswith((".py", ".rs")))
 
 
-def _is_test_file(path: Path) -> bool:
+def _is_test_file(path: Path, root: Path) -> bool:
     named = path.name.startswith("test_") or path.name.endswith("_test.py")
-    return named or path.name == "conftest.py" or "tests" in path.parts
+    # A folder above the root says nothing: a project may lie below one called `tests`.
+    folders = (root.name, *path.relative_to(root).parts[:-1])
+    return named or path.name == "conftest.py" or "tests" in folders

@@ -1,0 +1,10 @@
+def scale(x):
+    return 2 * x
+
+
+def shift(x):
+    return x + 1
+
+
+def turn(x):
+    return -x
