@@ -13,7 +13,9 @@ from tracepact.contracts.problem_log import ProblemLog
 from tracepact.enforce.functions import SourceFunction, read_functions
 
 _SKIPPED: Final = frozenset(("node_modules", "site-packages", "build", "dist", "target"))
-_TEST: Final = re.compile(rb"^[ \t]*(?:async\s+)?(?:pub\s+)?(?:def|fn)\s+(\w+)", re.MULTILINE)
+_TEST: Final = re.compile(
+    rb"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?(?:async\s+)?(?:def|fn)\s+(\w+)", re.MULTILINE
+)
 
 
 def public_functions(sources: Iterable[Path]) -> list[SourceFunction]:
