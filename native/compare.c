@@ -1,5 +1,6 @@
 /* How far a few numbers are from their reference; large arrays are NumPy's. */
 #include "measure.h"
+#include "pass_end.h"
 
 #include <math.h>
 
@@ -40,18 +41,6 @@ static bool fit_together(const tp_view *a, const tp_view *b)
     return same && a->size > 0 && a->size <= MOST;
 }
 
-static void find_distances(const tp_view *first, const tp_view *second, distances *found)
-{
-    double a[STRIP], b[STRIP];
-    *found = (distances){.largest = -1};
-    for (Py_ssize_t start = 0; start < first->size; start += STRIP) {
-        Py_ssize_t n = first->size - start < STRIP ? first->size - start : STRIP;
-        tp_load(first->dtype, first->data + start * first->itemsize, first->itemsize, n, a);
-        tp_load(second->dtype, second->data + start * second->itemsize, second->itemsize, n, b);
-        add_strip(a, b, n, start, found);
-    }
-}
-
 /* Largest |element| of the block that holds the worst one; NaN wins. */
 static double block_maximum(const tp_view *reference, Py_ssize_t worst)
 {
@@ -65,11 +54,40 @@ static double block_maximum(const tp_view *reference, Py_ssize_t worst)
     return most;
 }
 
-static PyObject *answer(const tp_view *reference, const distances *found)
+/* As ErrorStats of tracepact.core.compare, which says what the figures mean. */
+static void describe(const tp_view *reference, const distances *found, tp_error *to)
 {
-    return Py_BuildValue("nddddndd", reference->size, found->signal, found->power, found->product,
-                         found->error, found->worst, found->largest,
-                         block_maximum(reference, found->worst));
+    const double norms = sqrt(found->signal) * sqrt(found->power), error = found->error;
+    const double noise = found->signal != 0 ? error / found->signal : error != 0 ? INFINITY : 0;
+    *to = (tp_error){
+        .mse = error / (double)reference->size,
+        .max_abs_error = found->largest,
+        .worst_index = found->worst,
+        .cosine = norms != 0 ? found->product / norms : found->signal == found->power,
+        .snr_db = noise == 0 ? INFINITY : -10 * log10(noise),
+        .relative_error = sqrt(noise),
+        .block_max = block_maximum(reference, found->worst),
+    };
+    if (error != error) to->snr_db = to->relative_error = NAN;
+}
+
+PyObject *tp_error_figures(const tp_error *error)
+{
+    return Py_BuildValue("ddndddd", error->mse, error->max_abs_error, error->worst_index,
+                         error->cosine, error->snr_db, error->relative_error, error->block_max);
+}
+
+static void find_error(const tp_view *first, const tp_view *second, tp_error *error)
+{
+    double a[STRIP], b[STRIP];
+    distances found = {.largest = -1};
+    for (Py_ssize_t start = 0; start < first->size; start += STRIP) {
+        Py_ssize_t n = first->size - start < STRIP ? first->size - start : STRIP;
+        tp_load(first->dtype, first->data + start * first->itemsize, first->itemsize, n, a);
+        tp_load(second->dtype, second->data + start * second->itemsize, second->itemsize, n, b);
+        add_strip(a, b, n, start, &found);
+    }
+    describe(first, &found, error);
 }
 
 static PyObject *compare(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
@@ -84,13 +102,12 @@ static PyObject *compare(PyObject *module, PyObject *const *arguments, Py_ssize_
         tp_view_release(&a);
         Py_RETURN_NONE;
     }
-    distances found;
+    tp_error error;
     bool fits = fit_together(&a, &b);
-    if (fits) find_distances(&a, &b, &found);
-    PyObject *result = fits ? answer(&a, &found) : Py_NewRef(Py_None);
+    if (fits) find_error(&a, &b, &error);
     tp_view_release(&a);
     tp_view_release(&b);
-    return result;
+    return fits ? tp_error_figures(&error) : Py_NewRef(Py_None);
 }
 
 static bool is_vector(const tp_view *view, Py_ssize_t n)
@@ -116,6 +133,19 @@ static bool product_of(const tp_view *weight, const tp_view *x, const tp_view *v
     return true;
 }
 
+bool tp_product_error(const tp_view *weight, const tp_view *x, const tp_view *value,
+                      const tp_view *bias, tp_error *error)
+{
+    double product[MOST_ROWS];
+    if (!product_of(weight, x, value, bias, product)) return false;
+    const tp_view reference = {
+        .data = (const char *)product, .size = value->size, .shape = {value->size},
+        .strides = {8}, .ndim = 1, .itemsize = 8, .dtype = TP_F64, .contiguous = true,
+    };
+    find_error(&reference, value, error);
+    return true;
+}
+
 static PyObject *compare_product(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     if (count != 4) {
@@ -123,30 +153,20 @@ static PyObject *compare_product(PyObject *module, PyObject *const *arguments, P
         return NULL;
     }
     tp_view views[4];
+    tp_error error;
     const int wanted = arguments[3] == Py_None ? 3 : 4;
     int known = 0;
     while (known < wanted && tp_view_of(arguments[known], &views[known])) known++;
-    double product[MOST_ROWS];
     bool fits = known == wanted
-                && product_of(&views[0], &views[1], &views[2], wanted == 4 ? &views[3] : NULL,
-                              product);
-    PyObject *result = NULL;
-    if (fits) {
-        const tp_view reference = {
-            .data = (const char *)product, .size = views[2].size, .shape = {views[2].size},
-            .strides = {8}, .ndim = 1, .itemsize = 8, .dtype = TP_F64, .contiguous = true,
-        };
-        distances found;
-        find_distances(&reference, &views[2], &found);
-        result = answer(&reference, &found);
-    }
+                && tp_product_error(&views[0], &views[1], &views[2],
+                                    wanted == 4 ? &views[3] : NULL, &error);
     while (known > 0) tp_view_release(&views[--known]);
-    return fits ? result : Py_NewRef(Py_None);
+    return fits ? tp_error_figures(&error) : Py_NewRef(Py_None);
 }
 
 static PyMethodDef functions[] = {
     {"compare", (PyCFunction)(void (*)(void))compare, METH_FASTCALL,
-     "Sums over two small contiguous arrays of one shape; None where Python has to look."},
+     "ErrorStats of two small contiguous arrays of one shape; None where Python has to look."},
     {"compare_product", (PyCFunction)(void (*)(void))compare_product, METH_FASTCALL,
      "The same of weight @ x + bias and a value, float32; None where Python has to look."},
     {NULL},

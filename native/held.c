@@ -1,5 +1,6 @@
 /* Whether a KV cache is as it ought to be: what it holds is finite, nothing lies past its end. */
 #include "measure.h"
+#include "pass_end.h"
 
 enum { AHEAD = 4, LINE = 64 };
 
@@ -45,17 +46,13 @@ static bool has_clean_ends(const tp_view *store, Py_ssize_t capacity)
     return true;
 }
 
-/* held_is_clean(keys, values, layer, used, capacity) */
-static PyObject *held_is_clean(PyObject *module, PyObject *arguments)
+bool tp_held_is_clean(PyObject *keys, PyObject *values, Py_ssize_t layer, Py_ssize_t used,
+                      Py_ssize_t capacity)
 {
-    PyObject *stores[2];
-    Py_ssize_t layer, used, capacity;
-    if (!PyArg_ParseTuple(arguments, "OOnnn", &stores[0], &stores[1], &layer, &used, &capacity))
-        return NULL;
     bool clean = true;
     for (int i = 0; clean && i < 2; i++) {
         tp_view store;
-        if (!tp_view_of(stores[i], &store)) Py_RETURN_FALSE;
+        if (!tp_view_of(i == 0 ? keys : values, &store)) return false;
         clean = is_store(&store) && layer >= 0 && layer < store.shape[0] && used >= 0
                 && used <= store.shape[2] && capacity >= 0 && capacity <= store.shape[2];
         if (clean) {
@@ -66,7 +63,17 @@ static PyObject *held_is_clean(PyObject *module, PyObject *arguments)
         }
         tp_view_release(&store);
     }
-    return PyBool_FromLong(clean);
+    return clean;
+}
+
+/* held_is_clean(keys, values, layer, used, capacity) */
+static PyObject *held_is_clean(PyObject *module, PyObject *arguments)
+{
+    PyObject *keys, *values;
+    Py_ssize_t layer, used, capacity;
+    if (!PyArg_ParseTuple(arguments, "OOnnn", &keys, &values, &layer, &used, &capacity))
+        return NULL;
+    return PyBool_FromLong(tp_held_is_clean(keys, values, layer, used, capacity));
 }
 
 static PyMethodDef functions[] = {

@@ -1,9 +1,9 @@
 /* The largest of many elements: a vocabulary has many, and only a few are wanted. */
-#include "tracepact.h"
+#include "pass_end.h"
 
 #include <math.h>
 
-enum { BLOCK = 64, MOST = 64 };
+enum { BLOCK = 64 };
 
 typedef struct {
     float value;
@@ -46,24 +46,37 @@ static bool find_largest(const float *x, Py_ssize_t n, Py_ssize_t k, entry *best
     return true;
 }
 
+static bool is_vector(const tp_view *view)
+{
+    return view->dtype == TP_F32 && view->ndim == 1 && view->contiguous;
+}
+
+bool tp_largest(const tp_view *view, Py_ssize_t k, Py_ssize_t *indices)
+{
+    entry best[TP_MOST_LARGEST];
+    if (!is_vector(view) || k < 1 || k > TP_MOST_LARGEST || k > view->size
+        || !find_largest((const float *)view->data, view->size, k, best))
+        return false;
+    for (Py_ssize_t i = 0; i < k; i++) indices[i] = best[i].index;
+    return true;
+}
+
 static PyObject *largest(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     if (count != 2) {
         PyErr_SetString(PyExc_TypeError, "largest(values, k)");
         return NULL;
     }
-    Py_ssize_t k = PyLong_AsSsize_t(arguments[1]);
+    Py_ssize_t k = PyLong_AsSsize_t(arguments[1]), found[TP_MOST_LARGEST];
     if (k == -1 && PyErr_Occurred()) return NULL;
     tp_view view;
-    if (k < 1 || k > MOST || !tp_view_of(arguments[0], &view)) Py_RETURN_NONE;
-    entry best[MOST];
-    bool found = view.dtype == TP_F32 && view.ndim == 1 && view.contiguous && k <= view.size
-                 && find_largest((const float *)view.data, view.size, k, best);
+    if (!tp_view_of(arguments[0], &view)) Py_RETURN_NONE;
+    bool fits = tp_largest(&view, k, found);
     tp_view_release(&view);
-    if (!found) Py_RETURN_NONE;
+    if (!fits) Py_RETURN_NONE;
     PyObject *indices = PyList_New(k);
     for (Py_ssize_t i = 0; indices != NULL && i < k; i++) {
-        PyObject *index = PyLong_FromSsize_t(best[i].index);
+        PyObject *index = PyLong_FromSsize_t(found[i]);
         if (index == NULL) Py_CLEAR(indices);
         else PyList_SET_ITEM(indices, i, index);
     }
@@ -96,6 +109,14 @@ static double find_largest_share(const float *x, const float *bounds, Py_ssize_t
     return most;
 }
 
+bool tp_largest_share(const tp_view *view, const tp_view *bounds, double *share)
+{
+    if (!is_vector(view) || !is_vector(bounds) || view->size != bounds->size) return false;
+    *share = find_largest_share((const float *)view->data, (const float *)bounds->data,
+                                view->size);
+    return true;
+}
+
 static PyObject *largest_share(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     if (count != 2) {
@@ -108,15 +129,12 @@ static PyObject *largest_share(PyObject *module, PyObject *const *arguments, Py_
         tp_view_release(&x);
         Py_RETURN_NONE;
     }
-    bool fits = x.dtype == TP_F32 && bounds.dtype == TP_F32 && x.ndim == 1 && bounds.ndim == 1
-                && x.contiguous && bounds.contiguous && x.size == bounds.size;
-    double found = fits ? find_largest_share((const float *)x.data, (const float *)bounds.data,
-                                             x.size)
-                        : 0;
+    double share;
+    bool fits = tp_largest_share(&x, &bounds, &share);
     tp_view_release(&x);
     tp_view_release(&bounds);
     if (!fits) Py_RETURN_NONE;
-    return PyFloat_FromDouble(found);
+    return PyFloat_FromDouble(share);
 }
 
 static PyMethodDef functions[] = {

@@ -31,10 +31,10 @@ def largest_share(values: Array, bounds: Array, /) -> float | None: ...
 
 def compare(
     reference: Any, value: Any, /
-) -> tuple[int, float, float, float, float, int, float, float] | None: ...
+) -> tuple[float, float, int, float, float, float, float] | None: ...
 def compare_product(
     weight: Array, x: Array, value: Array, bias: Array | None, /
-) -> tuple[int, float, float, float, float, int, float, float] | None: ...
+) -> tuple[float, float, int, float, float, float, float] | None: ...
 
 # held.c
 
@@ -112,6 +112,33 @@ class Probe:
     ) -> bool: ...
     def _later(self) -> list[tuple[str, int | None, dict[str, Any], Any]]: ...
     def _end(self) -> tuple[int, int, int, int] | None: ...
+
+# pass_end.c
+
+class PassEnd:
+    def __init__(
+        self,
+        layer: LayerState,
+        head: str,
+        top_k: int,
+        plans: tuple[Plan | None, Plan | None, Plan | None],
+        conditions: tuple[int, int, int],
+        threshold: float,
+        /,
+    ) -> None: ...
+    def look(
+        self,
+        later: list[tuple[str, int | None, dict[str, Any], Any]],
+        sample: tuple[Array, int] | None,
+        cache: tuple[Array, Array, int, int, int, Array, Array] | None,
+        /,
+    ) -> (
+        tuple[
+            tuple[Array, tuple[int, ...], float, float] | None,
+            tuple[float, float, int, float, float, float, float] | None,
+        ]
+        | None
+    ): ...
 
 # timer_type.c
 

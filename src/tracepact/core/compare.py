@@ -53,8 +53,8 @@ def compare(reference: Any, value: Any) -> ErrorStats:
     One pass over both in chunks, O(1) extra memory.
     """
     native = native_core()
-    sums = None if native is None else native.compare(reference, value)
-    return _figures(sums or _sums(reference, value))
+    figures = None if native is None else native.compare(reference, value)
+    return _figures(*_sums(reference, value)) if figures is None else ErrorStats(*figures)
 
 
 def compare_product(weight: Array, x: Array, value: Array, bias: Array | None = None) -> ErrorStats:
@@ -72,16 +72,24 @@ def compare_product(weight: Array, x: Array, value: Array, bias: Array | None = 
     O(rows · n).
     """
     native = native_core()
-    sums = None if native is None else native.compare_product(weight, x, value, bias)
-    if sums is not None:
-        return _figures(sums)
+    figures = None if native is None else native.compare_product(weight, x, value, bias)
+    if figures is not None:
+        return ErrorStats(*figures)
     with np.errstate(all="ignore"):
         reference = weight.astype(np.float64) @ x.astype(np.float64)
         return compare(reference if bias is None else reference + bias, value)
 
 
-def _figures(sums: _Sums) -> ErrorStats:
-    size, signal, power, product, error, worst, largest, block_max = sums
+def _figures(
+    size: int,
+    signal: float,
+    power: float,
+    product: float,
+    error: float,
+    worst: int,
+    largest: float,
+    block_max: float,
+) -> ErrorStats:
     norms = math.sqrt(signal) * math.sqrt(power)
     alike = 1.0 if signal == power else 0.0
     noise = error / signal if signal else error and error * math.inf

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from tracepact.model import attention
+from tracepact.model import attention, kv_cache, logits, quantisation
 from tracepact.model.activations import ActivationRecord
 from tracepact.model.attention import AttentionRecord
 from tracepact.model.events import ATTENTION, POINTS, Log, events, new_log
 from tracepact.model.kv_cache import KvCacheRecord
 from tracepact.model.logits import LogitRecord
 from tracepact.model.quantisation import QuantisationRecord
+from tracepact.tracing import Context
+from tracepact.types import BrickId
 from tracepact.violation import Violation
+
+
+class HeldTraces(Protocol):
+    """MLT-03 to MLT-05 of a pass in which they hold, before anybody asks for the records.
+
+    Attributes:
+        tests: How many conditions each trace has.
+    """
+
+    tests: Mapping[str, int]
+
+    def figures(self) -> Iterator[tuple[str, float, int | None, str]]:
+        """Of each trace its id, its figure in the run's table, the layer and what it is of."""
+
+    def logits(self) -> LogitRecord | None:
+        """MLT-03; None where it was not taken, and so for the others."""
+
+    def quantisation(self) -> QuantisationRecord | None:
+        """MLT-04."""
+
+    def kv_cache(self) -> KvCacheRecord | None:
+        """MLT-05."""
+
+    def checked(self) -> Iterator[tuple[tuple[str, str], Mapping[str, Any], Context]]:
+        """What was checked: contract and equation, fields, place."""
 
 
 @dataclass(slots=True)
@@ -25,12 +54,52 @@ class ForwardTraces:
     """
 
     position: int
-    logits: LogitRecord | None = None
-    quantisation: list[QuantisationRecord] = field(default_factory=list)
-    kv_cache: KvCacheRecord | None = None
-    violations: list[Violation] = field(default_factory=list)
     top_k: int = 5
+    violations: list[Violation] = field(default_factory=list)
     log: Log = field(default_factory=new_log, repr=False)
+    held: HeldTraces | None = field(default=None, repr=False)
+    _logits: LogitRecord | None = None
+    _quantisation: list[QuantisationRecord] = field(default_factory=list)
+    _kv_cache: KvCacheRecord | None = None
+
+    @property
+    def logits(self) -> LogitRecord | None:
+        """MLT-03."""
+        held = None if self.held is None else self.held.logits()
+        return held or self._logits
+
+    @logits.setter
+    def logits(self, record: LogitRecord) -> None:
+        self._logits = record
+
+    @property
+    def quantisation(self) -> list[QuantisationRecord]:
+        """MLT-04, in order."""
+        held = None if self.held is None else self.held.quantisation()
+        return self._quantisation if held is None else [*self._quantisation, held]
+
+    def add_quantisation(self, record: QuantisationRecord) -> None:
+        """Add a record of MLT-04."""
+        self._quantisation.append(record)
+
+    @property
+    def kv_cache(self) -> KvCacheRecord | None:
+        """MLT-05."""
+        held = None if self.held is None else self.held.kv_cache()
+        return held or self._kv_cache
+
+    @kv_cache.setter
+    def kv_cache(self, record: KvCacheRecord) -> None:
+        self._kv_cache = record
+
+    def figures(self) -> Iterator[tuple[str, float, int | None, str]]:
+        """Of each record of MLT-03 to MLT-05 but `held`: trace, figure, layer, what it is of."""
+        if self._logits is not None:
+            yield logits.TRACE, self._logits.bound_utilization, None, BrickId.LmHead
+        for record in self._quantisation:
+            yield quantisation.TRACE, record.error.relative_error, record.layer, record.tensor
+        if self._kv_cache is not None:
+            yield kv_cache.TRACE, self._kv_cache.utilization, None, "cache"
 
     @property
     def activations(self) -> list[ActivationRecord]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from tracepact.types import Array
 
 TRACE: Final = "MLT-05"
 EQUATION: Final = ("gpu-decode-profiling-v1", "kv_cache_utilization")
@@ -41,3 +43,13 @@ class KvCacheRecord:
     def utilization(self) -> float:
         """Share of the capacity in use."""
         return self.used / self.capacity if self.capacity else 0.0
+
+
+def fields(used: int, capacity: int, nonfinite: Array, guard_writes: Array) -> dict[str, Any]:
+    """What the contract looks at; the arrays are [layers]."""
+    return {
+        "used": used,
+        "capacity": capacity,
+        "nonfinite": nonfinite,
+        "guard_writes": guard_writes,
+    }

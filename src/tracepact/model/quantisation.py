@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from tracepact.core import ErrorStats
 
@@ -44,6 +44,17 @@ class QuantisationRecord:
     layer: int | None
     brick: str | None
     error: ErrorStats
+
+
+def fields(error: ErrorStats, threshold: float) -> dict[str, Any]:
+    """What the contract looks at."""
+    return {
+        "cosine": error.cosine,
+        "relative_error": error.relative_error,
+        "threshold": threshold,
+        "max_abs_error": error.max_abs_error,
+        "block_max": error.block_max,
+    }
 
 
 def error_threshold(quant_type: str) -> float:

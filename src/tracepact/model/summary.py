@@ -12,7 +12,7 @@ from tracepact.model.events import POINTS, Log
 from tracepact.model.forward import ForwardTraces
 from tracepact.model.logits import LogitRecord
 
-_DECIDED_EVERY: Final = 8
+_DECIDED_EVERY: Final = 16
 """Passes of which one is asked for its deciding layer, which takes a product with hidden states."""
 
 
@@ -83,19 +83,18 @@ class RunSummary:
         for violation in traces.violations:
             self.violations[violation.trace] += violation.verdict == "failed"
         self._add_log(traces.log)
-        if traces.logits is not None:
-            self.records[logits.TRACE] += 1
-            self.worst[logits.TRACE].offer(traces.logits.bound_utilization, None, "LmHead")
-            if self.forwards % _DECIDED_EVERY == 1:
-                self._add_deciding_layer(traces.logits)
-        for record in traces.quantisation:
-            self.records[quantisation.TRACE] += 1
-            self.worst[quantisation.TRACE].offer(
-                record.error.relative_error, record.layer, record.tensor
-            )
-        if traces.kv_cache is not None:
-            self.records[kv_cache.TRACE] += 1
-            self.worst[kv_cache.TRACE].offer(traces.kv_cache.utilization, None, "cache")
+        for figure in traces.figures():
+            self._add_figure(*figure)
+        if traces.held is not None:
+            for figure in traces.held.figures():
+                self._add_figure(*figure)
+                self.checks[figure[0]] += traces.held.tests[figure[0]]
+        if self.forwards % _DECIDED_EVERY == 1 and traces.logits is not None:
+            self._add_deciding_layer(traces.logits)
+
+    def _add_figure(self, trace: str, value: float, layer: int | None, where: str) -> None:
+        self.records[trace] += 1
+        self.worst[trace].offer(value, layer, where)
 
     def _add_deciding_layer(self, record: LogitRecord) -> None:
         deciding = record.deciding_layer

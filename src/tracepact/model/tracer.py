@@ -143,7 +143,9 @@ class ModelTracer:
         """
         if registry is not self.layer.registry:
             other = ContractTracingLayer(registry, exporters=[], policy=self.layer.policy)
-            for (contract, equation), fields, context in [*self._logged(), *self._pass.kept]:
+            held = self._pass.last.held
+            late = self._pass.kept if held is None else [*held.checked(), *self._pass.kept]
+            for (contract, equation), fields, context in [*self._logged(), *late]:
                 if registry.postconditions(contract, equation) is not None:
                     site = other.site(contract, equation)
                     self._pass.last.violations += site.examine(fields, context)
@@ -370,19 +372,12 @@ class ModelTracer:
         layer: int | None,
         brick: str | None,
     ) -> None:
-        fields = {
-            "cosine": error.cosine,
-            "relative_error": error.relative_error,
-            "threshold": threshold,
-            "max_abs_error": error.max_abs_error,
-            "block_max": error.block_max,
-        }
+        fields = quantisation.fields(error, threshold)
         context = self._context(layer, brick, quantisation.TRACE)
         found, _ = self._examine(quantisation.EQUATION, fields, context)
         self._pass.last.violations += found
-        self._pass.last.quantisation.append(
-            QuantisationRecord(tensor, quant_type, layer, brick, error)
-        )
+        record = QuantisationRecord(tensor, quant_type, layer, brick, error)
+        self._pass.last.add_quantisation(record)
 
     @_guarded
     def record_kv_cache(
@@ -397,12 +392,7 @@ class ModelTracer:
         """
         if not (self._pass.is_sampled and self.config.kv_cache):
             return
-        fields = {
-            "used": record.used,
-            "capacity": record.capacity,
-            "nonfinite": nonfinite,
-            "guard_writes": guard_writes,
-        }
+        fields = kv_cache.fields(record.used, record.capacity, nonfinite, guard_writes)
         context = self._context(None, KV_CACHE_WRITE, kv_cache.TRACE)
         found, _ = self._examine(kv_cache.EQUATION, fields, context)
         # The per-layer fields tell which layer it was: the first offending index.

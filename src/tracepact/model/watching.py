@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from tracepact.contracts import Condition
 from tracepact.core import Stat
-from tracepact.model import activations, attention
+from tracepact.model import activations, attention, kv_cache, logits, quantisation
 from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS
 from tracepact.model.events import ATTENTION, NO_EVENT, POINTS
 from tracepact.predicate import compile_plan
@@ -46,6 +46,45 @@ def watch_bricks(
     if tracer is not None and tracer.config.activations:
         conditions = tracer.conditions(activations.EQUATION)
         probe._watch(None, _plan(conditions, 0), (0, len(conditions), 0), 0, False, False)
+
+
+def watch_pass_end(
+    tracer: ModelTracer, threshold: float
+) -> tuple[_native.PassEnd, Mapping[str, int]] | None:
+    """What decides on MLT-03 to MLT-05 in one call, and how many conditions of each it tests.
+
+    None where the native core cannot run the conditions of one of them.
+    """
+    from tracepact.core import _native  # noqa: PLC0415 - only where it was selected
+
+    config, state = tracer.config, tracer.layer.native_state
+    if state is None:
+        return None
+    plans: list[_native.Plan | None] = []
+    counts: dict[str, int] = {}
+    for trace, equation, wanted in (
+        (logits.TRACE, logits.EQUATION, config.logits),
+        (quantisation.TRACE, quantisation.EQUATION, config.quantisation),
+        (kv_cache.TRACE, kv_cache.EQUATION, config.kv_cache),
+    ):
+        conditions = tracer.conditions(equation) if wanted else []
+        plan = _plan(conditions, NO_EVENT)
+        if wanted and plan is None:
+            return None
+        plans.append(plan)
+        counts[trace] = len(conditions)
+    try:
+        end = _native.PassEnd(
+            state,
+            BrickId.LmHead,
+            config.top_k if config.logits else 0,
+            (plans[0], plans[1], plans[2]),
+            (counts[logits.TRACE], counts[quantisation.TRACE], counts[kv_cache.TRACE]),
+            threshold,
+        )
+    except ValueError:  # another registry's conditions look at something else
+        return None
+    return end, counts
 
 
 def _is_attention(tracer: ModelTracer, brick: str) -> bool:

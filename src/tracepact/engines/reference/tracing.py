@@ -22,9 +22,10 @@ from tracepact.profiling import BrickProfiler
 from tracepact.types import Array, BrickId
 
 if TYPE_CHECKING:
+    from tracepact.engines.reference.linear import Linear
     from tracepact.faults.injector import FaultInjector
 
-SAMPLED_ROWS: Final = 8
+SAMPLED_ROWS: Final = 4
 """Rows of one weight matrix a pass that MLT-04 holds against the file."""
 
 SAMPLED_PASSES: Final = 16
@@ -54,7 +55,8 @@ class _Pass(threading.local):
         self.nothing = np.zeros(layers, np.int64)
         self.turn = -1
         self.sampled: tuple[str, int] | None = None
-        self.rows: tuple[tuple[str, int | None], int, Array] | None = None
+        self.linear: Linear | None = None
+        self.rows: tuple[tuple[str, int | None, int], int, Array] | None = None
 
 
 class TracingProbe:
@@ -166,21 +168,11 @@ class TracingProbe:
         self._exclude(start_ns)
 
     def _trace_cache(self, tracer: ModelTracer, cache: KvCache) -> None:
-        positions = cache.capacity + GUARD_POSITIONS
         written = self._look_back(cache)
         nonfinite = self._pass.nonfinite
-        record = KvCacheRecord(
-            used=cache.used,
-            capacity=cache.capacity,
-            bytes_used=cache.bytes * cache.used // positions,
-            bytes_total=cache.bytes,
-            evictions=0,
-            hit_rate=self._pass.position / cache.used if cache.used else 0.0,
-            oldest_position=0,
-            fragmentation=0.0,
-            nonfinite=sum(nonfinite.tolist()),  # of few numbers NumPy takes ten times as long
-            guard_writes=sum(written.tolist()),
-        )
+        # Of few numbers NumPy takes ten times as long to add them up.
+        found = sum(nonfinite.tolist()), sum(written.tolist())
+        record = cache_record(cache.used, cache.capacity, cache.bytes, self._pass.position, *found)
         tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=written)
 
     def _look_back(self, cache: KvCache) -> Array:
@@ -260,8 +252,11 @@ class TracingProbe:
 
     def _choose_sample(self) -> None:
         """One projection after the other, so that each is looked at again and again."""
-        layer, brick = divmod(self._pass.turn // SAMPLED_PASSES, len(_PROJECTIONS))
-        self._pass.sampled = _PROJECTIONS[brick], layer % self._model.config.layers
+        group, turn = divmod(self._pass.turn, SAMPLED_PASSES)
+        if turn == 0:
+            layer, brick = divmod(group, len(_PROJECTIONS))
+            self._pass.sampled = _PROJECTIONS[brick], layer % self._model.config.layers
+            self._pass.linear = self._model.weight_of(*self._pass.sampled)
 
     def _sample(
         self,
@@ -289,14 +284,14 @@ class TracingProbe:
 
     def _fresh_rows(self, brick: str, layer: int | None) -> tuple[slice, Array]:
         """Some rows of a weight as the file has them, float32; others on every pass."""
-        turn = self._pass.turn % SAMPLED_PASSES
-        if turn == 0 or self._pass.rows is None or self._pass.rows[0] != (brick, layer):
+        group, turn = divmod(self._pass.turn, SAMPLED_PASSES)
+        if self._pass.rows is None or self._pass.rows[0] != (brick, layer, group):
             out = len(self._model.weight_of(brick, layer).weight)
             count = min(SAMPLED_PASSES * SAMPLED_ROWS, out)
             first = int(self._random.integers(out - count + 1))  # neighbours share the file's pages
             rows = np.arange(first, first + count)
             weight = self._model.dequantise_rows(brick, layer, rows)
-            self._pass.rows = (brick, layer), first, weight
+            self._pass.rows = (brick, layer, group), first, weight
         _, first, weight = self._pass.rows
         start = turn * len(weight) // SAMPLED_PASSES
         stop = max(start + 1, (turn + 1) * len(weight) // SAMPLED_PASSES)
@@ -312,6 +307,24 @@ class TracingProbe:
             self._profiler.exclude(elapsed_ns)
         else:
             self._profiler.exclude_since(moment)
+
+
+def cache_record(
+    used: int, capacity: int, size: int, position: int, nonfinite: int = 0, guard_writes: int = 0
+) -> KvCacheRecord:
+    """The record of a cache of `size` bytes after a pass whose first token is at `position`."""
+    return KvCacheRecord(
+        used=used,
+        capacity=capacity,
+        bytes_used=size * used // (capacity + GUARD_POSITIONS),
+        bytes_total=size,
+        evictions=0,
+        hit_rate=position / used if used else 0.0,
+        oldest_position=0,
+        fragmentation=0.0,
+        nonfinite=nonfinite,
+        guard_writes=guard_writes,
+    )
 
 
 def _guard_writes(cache: KvCache) -> Array:
