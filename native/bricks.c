@@ -2,6 +2,7 @@
 #include "bricks.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FIRST_ALIASES = 256, MOST_ALIASES = 16384 }; /* places, powers of two */
@@ -78,14 +79,15 @@ static int add_alias(tp_bricks *bricks, PyObject *name, PyObject *layer, tp_bric
 
 static tp_brick *add_brick(tp_bricks *bricks, PyObject *key)
 {
-    tp_brick *brick = PyMem_Calloc(1, sizeof *brick);
+    tp_brick *brick = aligned_alloc(TP_CACHE_LINE, sizeof *brick);
     if (brick == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
+    memset(brick, 0, sizeof *brick);
     PyObject *index = PyLong_FromSsize_t(bricks->all.count);
     if (index == NULL || append(&bricks->all, brick) < 0) {
-        PyMem_Free(brick);
+        free(brick);
         brick = NULL;
     } else {
         brick->key = Py_NewRef(key);
@@ -345,7 +347,7 @@ void tp_bricks_free(tp_bricks *bricks)
         tp_brick *brick = bricks->all.bricks[i];
         Py_DECREF(brick->key);
         for (int phase = 0; phase < TP_PHASES; phase++) PyMem_Free(brick->figures[phase].recent);
-        PyMem_Free(brick);
+        free(brick);
     }
     PyMem_Free(bricks->all.bricks);
     for (int phase = 0; phase < TP_PHASES; phase++) PyMem_Free(bricks->counted[phase].bricks);

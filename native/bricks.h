@@ -14,8 +14,13 @@ typedef struct {
     double bytes_moved, flops, launches; /* all NaN, or none of them */
 } tp_cost;
 
+/* What a call reads of a brick, and what counting it writes, fill a cache line each: a model's
+   weights drive all of this out of the caches between two calls. */
+enum { TP_CACHE_LINE = 64 };
+
 typedef struct {
-    int64_t calls, elapsed, own, covered; /* ticks */
+    _Alignas(TP_CACHE_LINE) int64_t calls;
+    int64_t elapsed, own, covered; /* ticks */
     double bytes_moved;
     struct tp_recent *recent; /* a ring once it has TP_WINDOW places, NULL before the first call */
     uint32_t room, next;
@@ -23,15 +28,15 @@ typedef struct {
 
 /* A cost object that was read once, kept alive so that its address stays its own. */
 typedef struct {
-    PyObject *object;
+    _Alignas(TP_CACHE_LINE) PyObject *object;
     tp_cost base, step;
 } tp_known_cost;
 
 typedef struct tp_brick {
     tp_known_cost costs[2]; /* two, because one brick may work on two shapes in turn */
-    uint8_t oldest_cost;
-    PyObject *key;          /* (layer, name), as in `samples` */
     tp_figures figures[TP_PHASES];
+    PyObject *key;          /* (layer, name), as in `samples` */
+    uint8_t oldest_cost;
 } tp_brick;
 
 typedef struct {

@@ -2,15 +2,15 @@
 
    It serves the passes of one thread at a time, and only kernels that it was told of; all else goes
    to the Python methods of the class that derives from it. */
+#include "places.h"
 #include "timer.h"
 #include "trace_log.h"
 #include "tracing.h"
 
-enum { MAX_BRICKS = 32, MAX_LAYERS = 4096 };
+enum { MAX_BRICKS = TP_PLACES_A_LAYER, MAX_LAYERS = 4096 };
 enum { BRICK_CHECKS, ACTIVATION_CHECKS, ATTENTION_CHECKS, COUNTERS };
 
 typedef struct {
-    PyObject *name;
     PyObject *plan;            /* NULL: nothing is checked */
     PyObject *const *names;
     Py_ssize_t fields, ret;    /* where the plan keeps the result, or -1 */
@@ -18,13 +18,14 @@ typedef struct {
     int kind;                  /* of the event that its result leaves, or TP_NO_EVENT */
     bool in_python;            /* traced by Python */
     bool has_more;             /* of which Python wants more than its contract */
-    PyObject *costs;           /* list by layer + 1; None until it is known */
 } watched;
 
 typedef struct {
     PyObject_HEAD
+    PyObject *names[MAX_BRICKS]; /* of `bricks`, side by side: a search reads few cache lines */
     watched bricks[MAX_BRICKS];
     int count;
+    tp_places places;          /* costs, and the timer's bricks */
     watched residual;          /* what is checked at the ends of a layer */
     tp_layer_state *layer;
     PyObject *timer, *log;     /* of the pass that is under way, or NULL */
@@ -56,8 +57,13 @@ static int swallow(probe *self)
 static inline watched *find(probe *self, PyObject *name)
 {
     for (int i = 0; i < self->count; i++)
-        if (self->bricks[i].name == name) return &self->bricks[i];
+        if (self->names[i] == name) return &self->bricks[i];
     return NULL;
+}
+
+static inline int index_in(const probe *self, const watched *brick)
+{
+    return (int)(brick - self->bricks);
 }
 
 static inline Py_ssize_t index_of(const watched *brick, PyObject *name, Py_ssize_t guess)
@@ -93,19 +99,36 @@ static Py_ssize_t layer_number(PyObject *layer)
     return overflow || number < 0 || number >= MAX_LAYERS ? -2 : number;
 }
 
-/* The cost of a brick of one layer, asked for once; borrowed, NULL with an error set. */
-static PyObject *cost_of(probe *self, const watched *brick, PyObject *const *head,
-                         PyObject *const *inputs, PyObject *names, PyObject *ret)
+/* Starts the clock; 0, or -1 with an error of ours set. */
+static int start_timer(probe *self, const watched *brick, PyObject *const *head)
 {
-    Py_ssize_t at = layer_number(head[1]) + 1;
-    while (PyList_GET_SIZE(brick->costs) <= at)
-        if (PyList_Append(brick->costs, Py_None) < 0) return NULL;
-    PyObject *known = PyList_GET_ITEM(brick->costs, at);
-    if (TP_LIKELY(known != Py_None)) return known;
-    PyObject *cost;
-    if (call_python(self, str_cost, head, inputs, names, ret, &cost) < 0) return NULL;
-    if (PyList_SetItem(brick->costs, at, cost) < 0) return NULL;
-    return cost;
+    tp_place *place = tp_place_of(&self->places, layer_number(head[1]), index_in(self, brick));
+    if (place == NULL) return -1;
+    if (TP_LIKELY(place->brick != NULL)) return tp_timer_start_known(self->timer, place->brick);
+    place->brick = tp_timer_find(self->timer, head[0], head[1]);
+    return place->brick == NULL ? -1 : tp_timer_start_known(self->timer, place->brick);
+}
+
+/* Stops it at a moment that has passed; the cost of a brick of one layer is asked for once. */
+static int stop_timer(probe *self, int64_t ended, const watched *brick, PyObject *const *head,
+                      PyObject *const *inputs, PyObject *names, PyObject *ret)
+{
+    const Py_ssize_t layer = layer_number(head[1]);
+    const int at = index_in(self, brick);
+    tp_place *place = tp_place_of(&self->places, layer, at);
+    if (TP_UNLIKELY(place != NULL && place->cost == NULL)) {
+        PyObject *cost = NULL;
+        if (call_python(self, str_cost, head, inputs, names, ret, &cost) < 0
+            && swallow(self) < 0)
+            return -1;
+        place = tp_place_of(&self->places, layer, at); /* Python may have moved it */
+        if (place != NULL) Py_XSETREF(place->cost, cost);
+        else Py_XDECREF(cost);
+    }
+    if (place == NULL) return -1;
+    if (TP_LIKELY(place->brick != NULL))
+        return tp_timer_stop_known(self->timer, ended, place->brick, place->cost, 1, self->size);
+    return tp_timer_stop_at(self->timer, ended, head[0], head[1], place->cost, 1, self->size);
 }
 
 /* The event of a softmax has its row sums, and the rows for who wants to see them. 0, or -1. */
@@ -193,10 +216,7 @@ static int watch(probe *self, const watched *brick, PyObject *const *head,
     int64_t ended = 0;
     if (self->timer != NULL) {
         if (tp_timer_now(self->timer, &ended) < 0 && swallow(self) < 0) return -1;
-        PyObject *cost = cost_of(self, brick, head, inputs, names, ret);
-        if (cost == NULL && swallow(self) < 0) return -1;
-        if (tp_timer_stop_at(self->timer, ended, head[0], head[1], cost, 1, self->size) < 0
-            && swallow(self) < 0)
+        if (stop_timer(self, ended, brick, head, inputs, names, ret) < 0 && swallow(self) < 0)
             return -1;
     }
     if (self->log == NULL) return 0;
@@ -238,9 +258,7 @@ static PyObject *probe_run(probe *self, PyObject *const *arguments, Py_ssize_t c
         return ret;
     }
     PyObject *const *inputs = arguments + count;
-    PyObject *timer = self->timer;
-    if (timer != NULL && tp_timer_start(timer, arguments[0], arguments[1]) < 0
-        && swallow(self) < 0)
+    if (self->timer != NULL && start_timer(self, brick, arguments) < 0 && swallow(self) < 0)
         return NULL;
     PyObject *ret = PyObject_Vectorcall(arguments[2], inputs, 0, names);
     if (TP_UNLIKELY(ret == NULL)) {
@@ -299,9 +317,7 @@ static PyObject *probe_residual(probe *self, PyObject *const *arguments, Py_ssiz
 
 static void forget(watched *brick)
 {
-    Py_CLEAR(brick->name);
     Py_CLEAR(brick->plan);
-    Py_CLEAR(brick->costs);
 }
 
 static int learn(watched *brick, PyObject *plan, PyObject *conditions, int kind, int in_python,
@@ -343,13 +359,11 @@ static PyObject *probe_watch(probe *self, PyObject *arguments)
         return NULL;
     }
     watched *brick = &self->bricks[self->count];
-    if (learn(brick, plan, conditions, kind, in_python, has_more) < 0
-        || (brick->costs = PyList_New(0)) == NULL) {
+    if (learn(brick, plan, conditions, kind, in_python, has_more) < 0) {
         forget(brick);
         return NULL;
     }
-    brick->name = Py_NewRef(name);
-    self->count++;
+    self->names[self->count++] = Py_NewRef(name);
     Py_RETURN_NONE;
 }
 
@@ -371,6 +385,7 @@ static PyObject *probe_begin(probe *self, PyObject *arguments)
     if (self->thread != NULL && self->thread != me) Py_RETURN_FALSE;
     Py_XSETREF(self->layer, log == Py_None ? NULL : (tp_layer_state *)Py_NewRef(layer));
     Py_XSETREF(self->timer, timer == Py_None ? NULL : Py_NewRef(timer));
+    if (self->timer != NULL) tp_places_use(&self->places, self->timer);
     Py_XSETREF(self->log, log == Py_None ? NULL : Py_NewRef(log));
     Py_XSETREF(self->sampled_brick, Py_NewRef(sampled_brick));
     Py_XSETREF(self->sampled_layer, Py_NewRef(sampled_layer));
@@ -406,7 +421,8 @@ static PyObject *probe_later(probe *self, PyObject *unused)
 
 static int probe_traverse(probe *self, visitproc visit, void *arg)
 {
-    for (int i = 0; i < self->count; i++) Py_VISIT(self->bricks[i].costs);
+    int status = tp_places_traverse(&self->places, visit, arg);
+    if (status != 0) return status;
     Py_VISIT(self->timer);
     Py_VISIT(self->log);
     Py_VISIT(self->last_output);
@@ -419,8 +435,12 @@ static int probe_clear(probe *self)
     int count = self->count;
     self->thread = NULL;
     self->count = 0;
-    for (int i = 0; i < count; i++) forget(&self->bricks[i]);
+    for (int i = 0; i < count; i++) {
+        Py_CLEAR(self->names[i]);
+        forget(&self->bricks[i]);
+    }
     forget(&self->residual);
+    tp_places_clear(&self->places);
     Py_CLEAR(self->layer);
     Py_CLEAR(self->timer);
     Py_CLEAR(self->log);

@@ -140,13 +140,10 @@ static int count_calls(tp_timer *self, tp_timer_thread *thread, bool in_pass, in
     return status;
 }
 
-int tp_timer_start(PyObject *object, PyObject *name, PyObject *layer)
+static inline int start(tp_timer *self, tp_brick *brick, PyObject *name, PyObject *layer)
 {
-    tp_timer *self = (tp_timer *)object;
     tp_timer_thread *thread = current(self);
-    if (TP_UNLIKELY(thread == NULL)) return -1;
-    tp_brick *brick = tp_bricks_find(&self->bricks, name, layer);
-    if (TP_UNLIKELY(brick == NULL)) return -1;
+    if (TP_UNLIKELY(thread == NULL || brick == NULL)) return -1;
     int64_t now;
     if (TP_UNLIKELY(tp_timer_read_clock(self, &now) < 0)) return -1;
     if (TP_UNLIKELY(thread->depth == thread->open_room) && grow_open(thread) < 0) return -1;
@@ -154,6 +151,22 @@ int tp_timer_start(PyObject *object, PyObject *name, PyObject *layer)
         brick, name, layer, self->bricks.resets, now - thread->excluded, 0,
     };
     return 0;
+}
+
+struct tp_brick *tp_timer_find(PyObject *self, PyObject *name, PyObject *layer)
+{
+    return tp_bricks_find(&((tp_timer *)self)->bricks, name, layer);
+}
+
+int tp_timer_start(PyObject *object, PyObject *name, PyObject *layer)
+{
+    tp_timer *self = (tp_timer *)object;
+    return start(self, tp_bricks_find(&self->bricks, name, layer), name, layer);
+}
+
+int tp_timer_start_known(PyObject *self, struct tp_brick *brick)
+{
+    return start((tp_timer *)self, brick, NULL, NULL);
 }
 
 static int config_error(PyObject *message)
@@ -210,14 +223,9 @@ static inline tp_brick *brick_to_stop(tp_timer *self, const tp_timer_thread *thr
     return tp_bricks_find(&self->bricks, name, layer);
 }
 
-int tp_timer_stop_at(PyObject *object, int64_t now, PyObject *name, PyObject *layer, PyObject *cost,
-                     Py_ssize_t tokens, int64_t size)
+static inline int stop(tp_timer *self, tp_timer_thread *thread, int64_t now, tp_brick *brick,
+                       PyObject *cost, Py_ssize_t tokens, int64_t size)
 {
-    tp_timer *self = (tp_timer *)object;
-    tp_timer_thread *thread = current(self);
-    if (TP_UNLIKELY(thread == NULL)) return -1;
-    tp_brick *brick = brick_to_stop(self, thread, name, layer);
-    if (TP_UNLIKELY(brick == NULL)) return -1;
     bool innermost = thread->depth > 0 && thread->open[thread->depth - 1].brick == brick;
     if (TP_UNLIKELY(!innermost) && unwind(thread, brick) < 0) return -1;
     tp_open_brick *ended = &thread->open[--thread->depth];
@@ -231,6 +239,26 @@ int tp_timer_stop_at(PyObject *object, int64_t now, PyObject *name, PyObject *la
     if (thread->depth > 0) thread->open[thread->depth - 1].nested += call.elapsed;
     else if (!thread->in_pass) return count_calls(self, thread, false, 0);
     return 0;
+}
+
+int tp_timer_stop_at(PyObject *object, int64_t now, PyObject *name, PyObject *layer, PyObject *cost,
+                     Py_ssize_t tokens, int64_t size)
+{
+    tp_timer *self = (tp_timer *)object;
+    tp_timer_thread *thread = current(self);
+    if (TP_UNLIKELY(thread == NULL)) return -1;
+    tp_brick *brick = brick_to_stop(self, thread, name, layer);
+    if (TP_UNLIKELY(brick == NULL)) return -1;
+    return stop(self, thread, now, brick, cost, tokens, size);
+}
+
+int tp_timer_stop_known(PyObject *object, int64_t now, struct tp_brick *brick, PyObject *cost,
+                        Py_ssize_t tokens, int64_t size)
+{
+    tp_timer *self = (tp_timer *)object;
+    tp_timer_thread *thread = current(self);
+    if (TP_UNLIKELY(thread == NULL)) return -1;
+    return stop(self, thread, now, brick, cost, tokens, size);
 }
 
 int tp_timer_stop(PyObject *self, PyObject *brick, PyObject *layer, PyObject *cost,

@@ -21,6 +21,13 @@ int tp_timer_stop(PyObject *timer, PyObject *brick, PyObject *layer, PyObject *c
 int tp_timer_stop_at(PyObject *timer, int64_t moment, PyObject *brick, PyObject *layer,
                      PyObject *cost, Py_ssize_t tokens, int64_t size);
 
+/* The same of a brick that is known already, which saves the search. It is the timer's, and valid
+   as long as that; NULL with an error set. */
+struct tp_brick *tp_timer_find(PyObject *timer, PyObject *brick, PyObject *layer);
+int tp_timer_start_known(PyObject *timer, struct tp_brick *brick);
+int tp_timer_stop_known(PyObject *timer, int64_t moment, struct tp_brick *brick, PyObject *cost,
+                        Py_ssize_t tokens, int64_t size);
+
 /* Takes ticks that this thread spent on tracing out of every figure. */
 int tp_timer_exclude(PyObject *timer, int64_t ticks);
 /* The same for what passed since a moment; `ns` is NULL or gets that in nanoseconds. */
