@@ -12,8 +12,9 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 ROOMS = [
     "errors", "types", "config", "violation", "core", "predicate", "contracts", "bindings",
-    "exporters", "tracing", "enforce", "codegen", "build_hook", "lint", "profiling", "model",
-    "engines", "faults", "report", "session", "cli",
+    "exporters", "tracing", "enforce", "codegen", "build_hook", "evidence",
+    "lint", "profiling", "model", "engines", "faults",
+    "report", "session", "cli",
 ]  # fmt: skip
 """Each room may import from those before it."""
 

@@ -106,7 +106,8 @@ def test_constants_of_an_editable_install_lie_beside_the_source(
     ("setting", "message"),
     [
         ("binding = 3", "binding = 3 is no path"),
-        ('bindings = "two/binding.yaml"', "no setting 'bindings'; known: binding, build"),
+        ("evidence = 3", "evidence = 3 is no path"),
+        ('bindings = "two/binding.yaml"', "no setting 'bindings'; known: binding, evidence, build"),
     ],
 )
 def test_misspelt_setting_does_not_leave_a_build_unguarded(

@@ -8,6 +8,8 @@ from typing import Any
 
 from tracepact.errors import ConfigError
 
+_PATHS = {"binding": "package/binding.yaml", "evidence": ".tracepact/evidence.json"}
+"""Settings that are paths, and what one looks like."""
 _CONSTANTS = "[tool.tracepact.build] constants"
 
 
@@ -24,18 +26,18 @@ def verify_settings(project: Path) -> None:
     """A setting that is misspelt would leave the build unguarded; tables belong to their readers.
 
     Raises:
-        ConfigError: `[tool.tracepact]` has a setting that is not known, or a `binding` that is no
-            path.
+        ConfigError: `[tool.tracepact]` has a setting that is not known, or a path that is none.
     """
     for name, value in (_table(project) or {}).items():
-        if name == "binding" and not isinstance(value, str):
+        if name in _PATHS and not isinstance(value, str):
             raise ConfigError(
-                f"pyproject.toml: [tool.tracepact] binding = {value!r} is no path; "
-                'write it like "package/binding.yaml"'
+                f"pyproject.toml: [tool.tracepact] {name} = {value!r} is no path; "
+                f'write it like "{_PATHS[name]}"'
             )
-        if name != "binding" and not isinstance(value, dict):
+        if name not in _PATHS and not isinstance(value, dict):
             raise ConfigError(
-                f"pyproject.toml: [tool.tracepact] has no setting {name!r}; known: binding, build"
+                f"pyproject.toml: [tool.tracepact] has no setting {name!r}; "
+                f"known: {', '.join(_PATHS)}, build"
             )
 
 

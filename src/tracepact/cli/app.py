@@ -10,7 +10,15 @@ from typing import Final
 
 import typer
 
-from tracepact.cli import bind, check, doctor, export, lint, run, scaffold
+from tracepact.cli import (
+    bind,
+    check,
+    doctor,
+    export,
+    lint,
+    run,
+    scaffold,
+)
 from tracepact.errors import ContractViolation, TracepactError
 
 EXIT_FINDINGS: Final = 1
@@ -24,7 +32,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (run, check, lint, bind, doctor, export, scaffold):
+for command in (
+    run,
+    check,
+    lint,
+    bind,
+    doctor,
+    export,
+    scaffold,
+):
     app.command(command.NAME, help=command.HELP)(command.main)
 
 
