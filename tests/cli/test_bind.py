@@ -30,7 +30,7 @@ def test_own_bindings_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     result = bind("--verify", "--static", "src")
     assert result.exit_code == 0, result.output
-    assert "src/tracepact/binding.yaml: 13 bindings: 13 implemented" in result.output
+    assert "src/tracepact/binding.yaml: 104 bindings: 104 implemented" in result.output
     assert "implemented     true   softmax-kernel-v1/softmax" in result.output
 
 
@@ -84,16 +84,21 @@ def test_file_that_is_named_but_missing_is_said(
     assert "gone.yaml: no such file; TRACEPACT_BINDING or" in result.output
 
 
-def test_proposals_can_be_appended_to_a_file(
+def test_proposals_are_a_file_or_can_be_appended_to_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kernels.py").write_text("def softmax(x): ...\n")
+    (tmp_path / "binding.yaml").touch()  # as the shell does for `> binding.yaml`
     result = bind("--propose", "--source", tmp_path)
     assert result.exit_code == 0
-    (tmp_path / "binding.yaml").write_text("bindings:\n" + result.stdout)
+    (tmp_path / "binding.yaml").write_text(result.stdout)
+    (tmp_path / "more.py").write_text("def rmsnorm(x, weight, eps): ...\n")
+    appended = bind("--propose", "--source", tmp_path).stdout
+    (tmp_path / "binding.yaml").write_text(result.stdout + appended)
     listed = bind(tmp_path / "binding.yaml")
     assert "pending         softmax-kernel-v1/softmax  kernels:softmax" in listed.output
+    assert "pending         rmsnorm-kernel-v1/rmsnorm  more:rmsnorm" in listed.output
     data = json.loads(bind("--propose", "--source", tmp_path, "--format", "json").stdout)
     assert data["proposed"] == []
 

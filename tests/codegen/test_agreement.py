@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import sys
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def test_examples_of_the_library_get_the_same_verdict(case: Case, target: str) -
     """Good values pass; each fault is found by the condition that it breaks."""
     module = module_of(case.contract, target)
     conditions = conditions_of(REGISTRY, case.contract, case.equation, target)
-    batches = case.bounded if isinstance(case.bounded, list) else [case.bounded]
+    batches = islice(case.bounded(), 30)
     for fields in [case.good, *batches]:
         assert exported_verdict(module, case.equation, fields, conditions) == ""
     for fault in case.bad.values():

@@ -8,6 +8,7 @@ import math
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def test_correct_values_of_every_shipped_equation_hold_natively(case: Case) -> None:
     plan = native_of(conditions_of(case))
-    batches = case.bounded if isinstance(case.bounded, list) else [case.bounded]
+    batches = islice(case.bounded(), 30)
     for fields in [case.good, *batches]:
         assert run(plan, **arrays_of(fields)) is True
 

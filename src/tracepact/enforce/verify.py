@@ -44,7 +44,7 @@ def _wrong(
         return
     is_claimed = entry.status in ("implemented", "partial")
     try:
-        function = _import(entry, bindings.target)
+        function = import_bound(entry, bindings.target)
     except ConfigError as error:
         if is_claimed or not _is_absent(error.__cause__, entry.module_path):
             what, _, hint = str(error).partition("; ")
@@ -64,8 +64,12 @@ def _wrong(
         yield f"{entry.qualname} is not decorated with its contract", f"write {decorator} above it"
 
 
-def _import(entry: Binding, target: str) -> Any:
-    """The function; None where its module has none of that name."""
+def import_bound(entry: Binding, target: str) -> Any:
+    """The function that an entry names; None where its module has none of that name.
+
+    Raises:
+        ConfigError: The module lies outside of the package `target`, or cannot be imported.
+    """
     name = entry.module_path
     if not all(part.isidentifier() for part in name.split(".")):
         raise ConfigError(f"{quoted(name)} is no Python module; write package.module")

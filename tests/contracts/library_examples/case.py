@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,17 +24,19 @@ class Case:
         good: Fields of a correct computation on random data; every predicate holds.
         bad: For each postcondition (by the property of its obligation) and each precondition (as
             written), the fields of `good` that a fault replaces; that very one is violated.
-        bounded: Fields of correct computations on *all* inputs up to a size, in one batch or one
-            after the other; every predicate holds.
-        bound: How many values each free input of `bounded` takes.
+        bounded: Yields the fields of the kernel's computations on *all* inputs of a grid, in one
+            batch or one after the other; every predicate holds.
+        bound: How many values each free input of the grid takes at most.
+        grid: Which inputs these are, as the harnesses of the contract say it.
     """
 
     contract: str
     equation: str
     good: Fields
     bad: dict[str, Fields]
-    bounded: Fields | list[Fields]
-    bound: int = 5
+    bounded: Callable[[], Iterable[Fields]]
+    bound: int
+    grid: str
 
     @property
     def id(self) -> str:
@@ -50,13 +54,28 @@ def normal(*shape: int, scale: float = 1.0) -> Array:
     return (scale * rng().standard_normal(shape)).astype(np.float32)
 
 
-def grid(columns: int, values: int = 5) -> Array:
-    """Every row of `columns` whole numbers around 0.
+def rows(columns: int, *values: float) -> Array:
+    """Every row of `columns` of these values: float32 [len(values)**columns, columns]."""
+    return np.array(list(product(values, repeat=columns)), np.float32)
 
-    Float32 [values**columns, columns]; the numbers run from -(values // 2) on.
-    """
-    axes = np.indices((values,) * columns).reshape(columns, -1).T
-    return (axes - values // 2).astype(np.float32)
+
+def matrices(height: int, width: int, *values: float) -> Array:
+    """Every matrix of these values: float32 [len(values)**(height * width), height, width]."""
+    return rows(height * width, *values).reshape(-1, height, width)
+
+
+def every_float16() -> Array:
+    """Every number that float16 holds, both zeros and infinities among them, as float32."""
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    return every[~np.isnan(every)].astype(np.float32)
+
+
+def between_float16() -> Array:
+    """Every finite float16, and points a quarter, half and 3/4 of the way to the next: float32."""
+    every = every_float16().astype(np.float64)
+    every = np.sort(every[np.isfinite(every)])
+    steps = every[:-1] + np.diff(every) * np.array([0, 0.25, 0.5, 0.75])[:, None]
+    return steps.ravel().astype(np.float32)
 
 
 def whole(columns: int, values: int = 5) -> tuple[Array, ...]:

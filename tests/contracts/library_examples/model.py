@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-import numpy as np
-from library_examples.case import Case, Fields, grid, normal, planted, scaled, whole
-from library_examples.kernels import attention_output, attention_scores, softmax
+from collections.abc import Iterator
+from itertools import product
 
+import numpy as np
+from library_examples.case import Case, Fields, matrices, normal, planted, rows, scaled, whole
+
+from tracepact.kernels.attention import attention_output, attention_scores
+from tracepact.kernels.blocks import feed_forward, output_head, residual_add
+from tracepact.kernels.kv_cache import append, decode
+from tracepact.kernels.projections import linear
+from tracepact.kernels.sizes import (
+    attention_width,
+    bytes_per_token,
+    cache_bytes,
+    grouped_cache_bytes,
+    largest_cache,
+    layer_parameters,
+    logits_of,
+    total_parameters,
+)
+from tracepact.kernels.softmaxes import softmax
 from tracepact.types import Array
+
+_SIGNS = (-1, 0, 2)
 
 # SmolLM2-135M.
 _CONFIG: Fields = {
@@ -33,23 +52,48 @@ def _counted(config: Fields) -> Fields:
     }
 
 
+def _every_width() -> list[Fields]:
+    heads, kv_heads, head_dim = whole(3, 6)
+    fits = (heads % kv_heads == 0) & (head_dim % 2 == 0)
+    fields: Fields = {
+        "heads": heads[fits], "kv_heads": kv_heads[fits], "head_dim": head_dim[fits],
+    }  # fmt: skip
+    fields |= {name: np.empty_like(fields["heads"]) for name in ("q_width", "kv_width")}
+    attention_width(**fields)
+    return [fields]
+
+
+def _every_layer() -> list[Fields]:
+    names = ("hidden", "heads", "kv_heads", "head_dim", "ff")
+    fields = dict(zip(names, whole(5, 3), strict=True))
+    return [fields | {"layer_params": layer_parameters(**fields)}]
+
+
+def _every_model() -> list[Fields]:
+    names = ("vocab", "hidden", "layers", "layer_params")
+    fields = dict(zip(names, whole(4, 3), strict=True))
+    return [
+        fields | {"tied": tied, "total_params": total_parameters(**fields, tied=tied)}
+        for tied in (0, 1)
+    ]
+
+
+def _every_logit() -> list[Fields]:
+    output = rows(2, -1e4, -1, 0, 2, 1e4)
+    return [
+        {
+            "logits": logits_of(state, output),
+            "output_norms": np.linalg.norm(output, axis=-1),
+            "hidden_norm": float(np.linalg.norm(state)),
+        }
+        for state in output
+    ]
+
+
 def _config_cases() -> list[Case]:
     good = _counted(_CONFIG)
-    vocab, hidden, layers, kv_heads, groups, tied = whole(6, 3)
-    small = _counted(
-        {
-            "vocab": vocab,
-            "hidden": hidden,
-            "ff": 2 * hidden,
-            "layers": layers,
-            "heads": kv_heads * groups,
-            "kv_heads": kv_heads,
-            "head_dim": 2 * groups,
-            "tied": tied % 2,
-        }  # fmt: skip
-    )
-    rows, hidden_state = normal(50, 16), normal(51, 16)[50]
-    logits, bound = rows @ hidden_state, np.linalg.norm(rows, axis=-1)
+    output, hidden_state = normal(50, 16), normal(51, 16)[50]
+    logits, bound = logits_of(hidden_state, output), np.linalg.norm(output, axis=-1)
     return [
         Case(
             "model-config-algebra-v1",
@@ -61,8 +105,9 @@ def _config_cases() -> list[Case]:
                 "Query width": {"q_width": 512},
                 "Key and value width": {"kv_width": 576},
             },
-            small,
-            3,
+            _every_width,
+            6,
+            "up to 6 heads in groups of one size, of an even number of up to 6 channels",
         ),
         Case(
             "model-config-algebra-v1",
@@ -73,8 +118,9 @@ def _config_cases() -> list[Case]:
                 # Norms of queries and keys were counted as well.
                 "Parameters of a layer add up": {"layer_params": good["layer_params"] + 2 * 64},
             },
-            small,
+            _every_layer,
             3,
+            "hidden, heads, kv_heads, head_dim and ff each from 1 to 3",
         ),
         Case(
             "model-config-algebra-v1",
@@ -84,8 +130,9 @@ def _config_cases() -> list[Case]:
                 "tied == 0 or tied == 1": {"tied": 2},
                 "Parameters of the model add up": {"tied": 0},
             },
-            small,
+            _every_model,
             3,
+            "vocab, hidden, layers and layer_params each from 1 to 3, tied and not",
         ),
         Case(
             "model-config-algebra-v1",
@@ -99,14 +146,43 @@ def _config_cases() -> list[Case]:
                 "output_norms >= 0 and hidden_norm >= 0": {"output_norms": -bound},
                 "Logits obey Cauchy-Schwarz": {"logits": scaled(logits, slice(None), 50)},
             },
-            {
-                "logits": grid(2, 9).prod(axis=-1),
-                "output_norms": np.abs(grid(2, 9)).prod(axis=-1),
-                "hidden_norm": 1.0,
-            },
-            9,
+            _every_logit,
+            5,
+            "hidden states and output rows of 2 channels out of +-1e4, -1, 0 and 2",
         ),
     ]
+
+
+def _every_residual() -> list[Fields]:
+    x, update = rows(2, -65_504, -1, -(2.0**-24), 0, 2.0**-24, 1, 65_504).T
+    return [{"x": x[None], "update": update[None], "ret": residual_add(x[None], update[None])}]
+
+
+def _every_projection() -> Iterator[Fields]:
+    for tokens, hidden, groups, kv_heads, head_dim in product((1, 2), repeat=5):
+        x, heads = normal(tokens, hidden), groups * kv_heads
+        query, key, value = (
+            linear(x, normal(width * head_dim, hidden)) for width in (heads, kv_heads, kv_heads)
+        )
+        yield {
+            "x": x, "query": query, "key": key, "value": value,
+            "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim,
+        }  # fmt: skip
+
+
+def _every_block() -> Iterator[Fields]:
+    for tokens, hidden, width in product((1, 2, 3), repeat=3):
+        x = normal(tokens, hidden)
+        gate, up = (linear(x, normal(width, hidden)) for _ in range(2))
+        ret = feed_forward(x, gate, up, normal(hidden, width))
+        yield {"x": x, "gate": gate, "up": up, "ret": ret}
+
+
+def _every_head() -> Iterator[Fields]:
+    for tokens, hidden, vocab in product((1, 2, 3), repeat=3):
+        x, embedding = normal(tokens, hidden), normal(vocab, hidden)
+        logits = output_head(x, embedding, vocab)
+        yield {"x": x, "embedding": embedding, "logits": logits, "vocab": vocab}
 
 
 def _shape_cases() -> list[Case]:
@@ -116,7 +192,6 @@ def _shape_cases() -> list[Case]:
         "heads": 8, "kv_heads": 2, "head_dim": 8,
     }  # fmt: skip
     block: Fields = {"x": x, "gate": normal(6, 80), "up": normal(6, 80), "ret": update}
-    small = grid(2, 7)
     return [
         Case(
             "tensor-shape-flow-v1",
@@ -127,8 +202,9 @@ def _shape_cases() -> list[Case]:
                 "Stream keeps its shape": {"ret": (x + update)[:5]},
                 "Stream is the sum of stream and update": {"ret": planted(x + update, 3, x[3])},
             },
-            {"x": small, "update": small[::-1], "ret": small + small[::-1]},
+            _every_residual,
             7,
+            "an element and its update each out of +-65504, +-1, +-2^-24 and 0",
         ),
         Case(
             "tensor-shape-flow-v1",
@@ -139,16 +215,10 @@ def _shape_cases() -> list[Case]:
                 "Queries have heads * head_dim columns": {"query": normal(6, 32)},
                 "Keys and values have kv_heads * head_dim columns": {"key": normal(6, 64)},
             },
-            {
-                "x": grid(2, 3),
-                "query": grid(2, 3),
-                "key": grid(2, 3)[:, :1],
-                "value": grid(2, 3)[:, 1:],
-                "heads": 2,
-                "kv_heads": 1,
-                "head_dim": 1,
-            },  # fmt: skip
-            3,
+            _every_projection,
+            2,
+            "1 or 2 tokens, channels, groups, key heads and channels a head; shapes are all that "
+            "counts",
         ),
         Case(
             "tensor-shape-flow-v1",
@@ -159,21 +229,52 @@ def _shape_cases() -> list[Case]:
                 "Gate and up have one shape": {"up": normal(6, 40)},
                 "Block returns to the width of the stream": {"ret": normal(6, 80)},
             },
-            {name: grid(2, 3) for name in ("x", "gate", "up", "ret")},
+            _every_block,
             3,
+            "from 1 to 3 tokens, channels and inner channels; shapes are all that counts",
         ),
         Case(
             "tensor-shape-flow-v1",
             "logits_shape",
-            {"x": x, "logits": normal(1, 200), "vocab": 200},
+            {"x": x, "embedding": normal(200, 8), "logits": normal(1, 200), "vocab": 200},
             {
                 "vocab >= 1": {"vocab": 0},
+                "len(embedding) == vocab": {"embedding": normal(8, 200)},
                 "One logit a token of the vocabulary": {"logits": normal(1, 256)},
             },
-            {"x": grid(2, 3), "logits": grid(2, 3), "vocab": 2},
+            _every_head,
             3,
+            "from 1 to 3 tokens, channels and words; shapes are all that counts",
         ),
     ]
+
+
+def _every_token() -> list[Fields]:
+    names = ("layers", "kv_heads", "head_dim", "bytes_per_element")
+    fields = dict(zip(names, whole(4), strict=True))
+    return [fields | {"bytes_per_token": bytes_per_token(**fields)}]
+
+
+def _every_cache() -> list[Fields]:
+    names = ("bytes_per_token", "capacity", "sequences")
+    fields = dict(zip(names, whole(3), strict=True))
+    return [fields | {"cache_bytes": cache_bytes(**fields)}]
+
+
+def _every_grouping() -> list[Fields]:
+    a_head, heads, kv_heads = whole(3)
+    fits = kv_heads <= heads
+    fields: Fields = {
+        "mha_bytes": (a_head * heads)[fits], "heads": heads[fits], "kv_heads": kv_heads[fits],
+    }  # fmt: skip
+    return [fields | {"gqa_bytes": grouped_cache_bytes(**fields)}]
+
+
+def _every_fit() -> list[Fields]:
+    weights, a_token, spare = whole(3)
+    memory = weights + spare - 1
+    size = largest_cache(weights, a_token, memory)
+    return [{"weights_bytes": weights, "cache_bytes": size, "memory_bytes": memory}]
 
 
 def _sizing_cases() -> list[Case]:
@@ -185,7 +286,6 @@ def _sizing_cases() -> list[Case]:
         "sequences": 1,
         "cache_bytes": 23_040 << 13,
     }
-    layers, kv_heads, head_dim, groups = whole(4)
     return [
         Case(
             stem,
@@ -196,13 +296,9 @@ def _sizing_cases() -> list[Case]:
                 "bytes_per_element in (0, 8]": {"bytes_per_element": 16},
                 "Keys and values of every layer": {"bytes_per_token": 2 * 30 * 9 * 64 * 2},
             },
-            {
-                "layers": layers,
-                "kv_heads": kv_heads,
-                "head_dim": head_dim,
-                "bytes_per_element": groups,
-                "bytes_per_token": layers * (kv_heads + kv_heads) * head_dim * groups,
-            },  # fmt: skip
+            _every_token,
+            5,
+            "layers, kv_heads, head_dim and bytes_per_element each from 1 to 5",
         ),
         Case(
             stem,
@@ -213,12 +309,9 @@ def _sizing_cases() -> list[Case]:
                 "Cache holds every position": {"cache_bytes": 23_040 * 4_096},
                 "Cache wastes at most a tenth": {"cache_bytes": 3 * 23_040 * 8_192},
             },
-            {
-                "bytes_per_token": layers,
-                "capacity": kv_heads,
-                "sequences": head_dim,
-                "cache_bytes": layers * kv_heads * head_dim,
-            },  # fmt: skip
+            _every_cache,
+            5,
+            "bytes_per_token, capacity and sequences each from 1 to 5",
         ),
         Case(
             stem,
@@ -226,14 +319,12 @@ def _sizing_cases() -> list[Case]:
             {"gqa_bytes": 23_040, "mha_bytes": 69_120, "heads": 9, "kv_heads": 3},
             {
                 "kv_heads <= heads": {"kv_heads": 18},
+                "mha_bytes % heads == 0": {"mha_bytes": 69_121},
                 "Grouped heads shrink the cache in proportion": {"gqa_bytes": 69_120},
             },
-            {
-                "gqa_bytes": layers * kv_heads,
-                "mha_bytes": layers * kv_heads * groups,
-                "heads": kv_heads * groups,
-                "kv_heads": kv_heads,
-            },  # fmt: skip
+            _every_grouping,
+            5,
+            "bytes of a head, heads and kv_heads each from 1 to 5, kv_heads at most heads",
         ),
         Case(
             stem,
@@ -243,7 +334,10 @@ def _sizing_cases() -> list[Case]:
                 "memory_bytes > 0": {"memory_bytes": 0},
                 "Weights and cache fit into memory": {"cache_bytes": 8e9},
             },
-            {"weights_bytes": layers, "cache_bytes": kv_heads, "memory_bytes": layers + kv_heads},
+            _every_fit,
+            5,
+            "bytes of weights and of a position each from 1 to 5, and as much memory as the "
+            "weights or up to 4 more",
         ),
     ]
 
@@ -251,8 +345,27 @@ def _sizing_cases() -> list[Case]:
 def _last_step(x: Array, keys: Array, values: Array) -> Fields:
     """The last query alone against the cache, and the last row of a pass over all queries."""
     everything = attention_output(softmax(attention_scores(x, keys, 0.5)), values)
-    one = attention_output(softmax(attention_scores(x[-1:], keys, 0.5)), values)
-    return {"ret": one[0], "reference": everything[-1]}
+    return {"ret": decode(x[-1:], keys, values, 0.5), "reference": everything[-1]}
+
+
+def _every_append() -> Iterator[Fields]:
+    """Every two small rows at every position of a cache of four."""
+    for x in matrices(2, 2, *_SIGNS)[:, :, None]:
+        for position in range(3):
+            cache = np.full((4, 1, 2), 7, np.float32)
+            prefix = cache[:position]
+            before = prefix.copy()
+            ret = append(x, cache, position, prefix)
+            yield {"x": x, "ret": ret, "prefix": prefix, "old(prefix)": before}
+
+
+def _every_step() -> Iterator[Fields]:
+    for keys, values in product(rows(2, *_SIGNS), repeat=2):
+        for queries in rows(2, *_SIGNS):
+            yield _last_step(queries[:, None, None], keys[None, :, None], values[None, :, None])
+
+
+_APPENDED_TEXT = "2 rows of 2 channels out of -1, 0 and 2, at each position of a cache of 4"
 
 
 def _cache_cases() -> list[Case]:
@@ -262,7 +375,6 @@ def _cache_cases() -> list[Case]:
     keys, values = normal(2, 9, 16), normal(3, 9, 16)[1:]
     queries = normal(9, 4, 16)
     step = _last_step(queries, keys, values)
-    small = grid(3, 3)
     return [
         Case(
             stem,
@@ -273,8 +385,9 @@ def _cache_cases() -> list[Case]:
                 "Every position is written": {"ret": x[:3]},
                 "Cache holds what was written": {"ret": scaled(x, (2, 1))},
             },
-            {"x": small, "ret": small},
+            _every_append,
             3,
+            _APPENDED_TEXT,
         ),
         Case(
             stem,
@@ -284,8 +397,9 @@ def _cache_cases() -> list[Case]:
                 "all(isfinite(prefix))": {"prefix": planted(prefix, (0, 0, 0), np.nan)},
                 "Old positions are left alone": {"prefix": planted(prefix, 8, x[0])},
             },
-            {"prefix": small, "old(prefix)": small},
+            _every_append,
             3,
+            _APPENDED_TEXT,
         ),
         Case(
             stem,
@@ -298,8 +412,9 @@ def _cache_cases() -> list[Case]:
                     "ret": _last_step(queries[1:], keys[:, :8], values[:, :8])["ret"]
                 },
             },
-            _last_step(small[:, None], small[None], small[None]),
+            _every_step,
             3,
+            "2 queries, keys and values of one channel out of -1, 0 and 2",
         ),
     ]
 

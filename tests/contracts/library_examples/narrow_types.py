@@ -2,24 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import ml_dtypes
 import numpy as np
 from gguf.constants import GGMLQuantizationType as Quant
 from gguf.quants import dequantize, quantize
-from library_examples.case import Case, Fields, grid, normal, planted, whole
+from library_examples.case import (
+    Case,
+    Fields,
+    between_float16,
+    every_float16,
+    matrices,
+    normal,
+    planted,
+    rows,
+    whole,
+)
 
+from tracepact.kernels.conversions import (
+    float16_roundtrip,
+    stored_as_float16,
+    to_bfloat16,
+    to_float16,
+    to_float16_overflowing,
+    to_float32,
+)
+from tracepact.kernels.quantisation import (
+    bits_per_weight,
+    cosine,
+    dequantise,
+    quantise,
+    quantised_matmul,
+    relative_error,
+    signal_to_noise,
+)
 from tracepact.types import Array
 
-_EVERY_PATTERN = np.arange(1 << 16, dtype=np.uint16)
+_BETWEEN_TEXT = (
+    "every finite float16, and the points a quarter, half and 3/4 of the way to the next"
+)
+_TRUNKS = (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32)
+"""Every number of bfloat16, as float32."""
 
 
-def _between(kind: type) -> Array:
-    """Every finite number of a 16-bit type, and points a quarter, half and 3/4 of the way on."""
-    with np.errstate(invalid="ignore"):  # signalling NaN are among the patterns
-        every = _EVERY_PATTERN.view(kind).astype(np.float64)
-    every = np.sort(every[np.isfinite(every)])
-    steps = every[:-1] + np.diff(every) * np.array([0, 0.25, 0.5, 0.75], np.float64)[:, None]
+def _between_bfloat16() -> Array:
+    """Every finite bfloat16, and points a quarter, half and 3/4 of the way to the next."""
+    every = np.sort(_TRUNKS[np.isfinite(_TRUNKS)].astype(np.float64))
+    steps = every[:-1] + np.diff(every) * np.array([0, 0.25, 0.5, 0.75])[:, None]
     return steps.ravel().astype(np.float32)
+
+
+def _every_overflow() -> list[Fields]:
+    x = np.concatenate(
+        [_TRUNKS[np.abs(_TRUNKS) >= 65_520], np.array([65_520, -65_520], np.float32)]
+    )
+    return [{"x": x, "ret": to_float16_overflowing(x)}]
+
+
+def _every_stored() -> list[Fields]:
+    x = between_float16()
+    x = x[(x == 0) | (np.abs(x) >= 2.0**-14)]
+    return [{"x": x, "ret": stored_as_float16(x)}]
+
+
+def _every_bfloat16() -> list[Fields]:
+    x = _between_bfloat16()
+    ret = to_bfloat16(x)
+    assert (ret == x.astype(ml_dtypes.bfloat16)).all()  # ties included
+    return [{"x": x, "ret": ret}]
 
 
 def _cut(x: Array) -> Array:
@@ -30,27 +81,25 @@ def _cut(x: Array) -> Array:
 def _f16_cases() -> list[Case]:
     stem = "f16-conversion-v1"
     x = normal(400, scale=100)
-    every = _EVERY_PATTERN.view(np.float16)
-    every = every[~np.isnan(every)]
-    wide = every.astype(np.float32)
+    every = every_float16().astype(np.float16)
     towards_zero = x.astype(np.float16)
     away = np.abs(towards_zero) > np.abs(x)
     towards_zero[away] = np.nextafter(towards_zero[away], np.float16(0))
     large = np.array([65_520, -1e6, np.inf, -np.inf], np.float32)
-    halves, brains = _between(np.float16), _between(ml_dtypes.bfloat16)
     subnormal = np.array([6e-8, -3e-6, 0.5], np.float16)
     return [
         Case(
             stem,
             "narrow",
-            {"x": x, "ret": x.astype(np.float16)},
+            {"x": x, "ret": to_float16(x)},
             {
                 "abs(x) < 65520": {"x": planted(x, 3, 65_520.0)},
                 "Rounded to half a unit in the last place": {"ret": towards_zero},
                 "Sign is kept": {"ret": planted(x.astype(np.float16), 5, -x[5])},
             },
-            {"x": halves, "ret": halves.astype(np.float16)},
+            lambda: [{"x": between_float16(), "ret": to_float16(between_float16())}],
             1 << 16,
+            _BETWEEN_TEXT,
         ),
         Case(
             stem,
@@ -62,44 +111,64 @@ def _f16_cases() -> list[Case]:
                     "ret": np.array([65_504, -65_504, np.inf, 0], np.float16)
                 },
             },
-            {"x": 65_520.0 * 2.0 ** np.arange(5), "ret": np.full(5, np.inf, np.float16)},
+            _every_overflow,
+            1 << 16,
+            "65520 and every bfloat16 above, of both signs, infinities among them",
         ),
         Case(
             stem,
             "widen",
-            {"x": subnormal, "ret": subnormal.astype(np.float32)},
+            {"x": subnormal, "ret": to_float32(subnormal)},
             {
                 "itemsize(x) == 2": {"x": subnormal.astype(np.float32)},
                 "not any(isnan(x))": {"x": planted(subnormal, 0, np.nan)},
                 "Widening is exact": {"ret": np.array([0, 0, 0.5], np.float32)},
                 "Result has 32 bits": {"ret": subnormal},
             },
-            {"x": every, "ret": wide},
+            lambda: [{"x": every, "ret": to_float32(every)}],
             1 << 16,
+            "every float16 that is no NaN",
         ),
         Case(
             stem,
             "roundtrip",
-            {"original": subnormal, "ret": subnormal.astype(np.float32).astype(np.float16)},
+            {"original": subnormal, "ret": float16_roundtrip(subnormal)},
             {
                 "not any(isnan(original))": {"original": planted(subnormal, 1, np.nan)},
                 "Widening and narrowing is the identity": {
                     "ret": np.array([0, 0, 0.5], np.float16)
                 },
             },
-            {"original": every, "ret": wide.astype(np.float16)},
+            lambda: [{"original": every, "ret": float16_roundtrip(every)}],
             1 << 16,
+            "every float16 that is no NaN",
+        ),
+        Case(
+            stem,
+            "storage",
+            {"x": x, "ret": stored_as_float16(x)},
+            {
+                "where(x == 0, 1, abs(x)) >= 2.0 ** -14": {"x": planted(x, 0, 1e-6)},
+                "abs(x) < 65520": {"x": planted(x, 0, 65_520.0)},
+                "Storing keeps 11 bits": {"ret": to_bfloat16(x)},
+            },
+            _every_stored,
+            1 << 16,
+            "0 and every normal float16, and the points a quarter, half and 3/4 of the way to the "
+            "next",
         ),
         Case(
             stem,
             "narrow_bfloat16",
-            {"x": x, "ret": x.astype(ml_dtypes.bfloat16)},
+            {"x": x, "ret": to_bfloat16(x)},
             {
                 "abs(x) < 2.0 ** 128 * (1 - 2.0 ** -9)": {"x": planted(x, 0, np.inf)},
+                "itemsize(x) <= 4": {"x": x.astype(np.float64)},
                 "bfloat16 is rounded, not cut": {"ret": _cut(x)},
             },
-            {"x": brains, "ret": brains.astype(ml_dtypes.bfloat16)},
+            _every_bfloat16,
             1 << 16,
+            "every finite bfloat16, and the points a quarter, half and 3/4 of the way to the next",
         ),
     ]
 
@@ -123,34 +192,48 @@ def _errors(w: Array, q: Array, threshold: float) -> Fields:
 
 def _row_errors(w: Array, q: Array) -> Fields:
     """Cosine and relative error of each row."""
-    norms = np.linalg.norm(w, axis=-1), np.linalg.norm(q, axis=-1)
-    return {
-        "cosine": (w * q).sum(axis=-1) / norms[0] / norms[1],
-        "relative_error": np.linalg.norm(w - q, axis=-1) / norms[0],
-    }
+    return {"cosine": cosine(w, q), "relative_error": relative_error(w, q)}
 
 
-def _rounded_to_16_levels(w: Array) -> Fields:
-    """Every row as a block of its own, with a symmetric scale of 4 bits."""
-    exact = w.astype(np.float64)
-    top = np.abs(exact).max(axis=-1)
-    scale = top[:, None] / 7
-    rounded = np.rint(exact / scale) * scale
-    return _row_errors(exact, rounded) | {
-        "threshold": 0.1,
-        "max_abs_error": np.abs(exact - rounded).max(axis=-1),
-        "block_max": top,
-    }
+def _rounded(w: Array, bits: int) -> Array:
+    return dequantise(*quantise(w, bits), bits)
 
 
-def _every_pair(rows: Array) -> Fields:
+_WHOLE_ROWS = rows(4, -2, -1, 0, 1, 2)
+_WHOLE_ROWS = _WHOLE_ROWS[_WHOLE_ROWS.any(axis=-1)]
+_BLOCKS_TEXT = "every row of 4 whole numbers from -2 to 2 that is not zero, as a block of its own"
+
+
+def _every_rounded() -> list[Fields]:
+    w, q = _WHOLE_ROWS, _rounded(_WHOLE_ROWS, 4)
+    return [
+        _row_errors(w, q)
+        | {
+            "threshold": 0.1,
+            "max_abs_error": np.abs(w - q).max(axis=-1),
+            "block_max": np.abs(w).max(axis=-1),
+        }
+    ]
+
+
+def _every_refinement() -> list[Fields]:
+    error = {bits: relative_error(_WHOLE_ROWS, _rounded(_WHOLE_ROWS, bits)) for bits in (4, 8)}
+    return [{"fine_error": error[8], "coarse_error": error[4], "fine_bits": 8, "coarse_bits": 4}]
+
+
+def _every_noise() -> list[Fields]:
+    part, whole_part = whole(2)
+    ratio = part / whole_part
+    return [{"relative_error": ratio, "snr_db": signal_to_noise(ratio)}]
+
+
+def _every_pair() -> list[Fields]:
     """Every row against every other one that is no further away than it is long."""
-    w, q = (
-        v.reshape(-1, rows.shape[-1]).astype(np.float64)
-        for v in np.broadcast_arrays(rows[:, None], rows[None])
-    )
+    every = rows(3, -2, -1, 0, 1, 2)
+    w, q = (every[part.ravel()] for part in np.indices((125, 125)))
     near = (np.linalg.norm(w - q, axis=-1) <= np.linalg.norm(w, axis=-1)) & q.any(axis=-1)
-    return _row_errors(w[near], q[near])
+    near &= w.any(axis=-1)
+    return [_row_errors(w[near], q[near])]
 
 
 def _quantisation_cases() -> list[Case]:
@@ -175,7 +258,9 @@ def _quantisation_cases() -> list[Case]:
                 "Error is within the threshold of its type": {"relative_error": 0.12},
                 "No element is off by more than half its block's maximum": swapped,
             },
-            _rounded_to_16_levels(grid(4)[grid(4).any(axis=-1)]),
+            _every_rounded,
+            5,
+            f"{_BLOCKS_TEXT}, in 4 bits",
         ),
         Case(
             stem,
@@ -190,12 +275,9 @@ def _quantisation_cases() -> list[Case]:
                 "fine_bits > coarse_bits": {"fine_bits": 4.5},
                 "More bits do not do worse": {"fine_error": 0.2},
             },
-            {
-                "fine_error": 2.0 ** -np.arange(3, 8),
-                "coarse_error": 2.0 ** -np.arange(2, 7),
-                "fine_bits": np.arange(3, 8),
-                "coarse_bits": np.arange(2, 7),
-            },  # fmt: skip
+            _every_refinement,
+            5,
+            f"{_BLOCKS_TEXT}, in 4 and in 8 bits",
         ),
         Case(
             stem,
@@ -205,7 +287,9 @@ def _quantisation_cases() -> list[Case]:
                 "relative_error > 0": {"relative_error": ratio - 0.1},
                 "Decibels of the relative error": {"snr_db": -10 * np.log10(ratio)},
             },
-            {"relative_error": 10.0 ** -np.arange(5), "snr_db": 20.0 * np.arange(5)},
+            _every_noise,
+            5,
+            "ratios of whole numbers from 1 to 5",
         ),
         Case(
             stem,
@@ -215,7 +299,10 @@ def _quantisation_cases() -> list[Case]:
                 "relative_error in [0, 1]": {"relative_error": 1.5},
                 "Cosine and relative error agree": {"cosine": 0.99},
             },
-            _every_pair(grid(3)),
+            _every_pair,
+            5,
+            "pairs of rows of 3 whole numbers from -2 to 2, no further apart than the first one is "
+            "long",
         ),
     ]
 
@@ -223,19 +310,39 @@ def _quantisation_cases() -> list[Case]:
 def _blocks(codes: Array, scale: Array, minimum: Array, bits: int) -> Fields:
     return {
         "codes": codes, "scale": scale, "minimum": minimum, "bits": bits,
-        "ret": (scale * codes.astype(np.float32) + minimum).astype(np.float32),
+        "ret": dequantise(codes, scale, minimum, bits),
     }  # fmt: skip
 
 
+def _every_block() -> list[Fields]:
+    scale, minimum = rows(2, -1e4, -1, 0, 2.0**-14, 1).T[:, :, None]
+    return [_blocks(np.arange(16)[None], scale, minimum, 4)]
+
+
 def _product(x: Array, w: Array, q: Array) -> Fields:
+    return {"x": x, "ret": x @ q.T} | _of_weights(x, w, q)
+
+
+def _of_weights(x: Array, w: Array, q: Array) -> Fields:
     norm = np.linalg.norm(w.astype(np.float64))
     return {
-        "x": x,
-        "ret": x @ q.T,
         "reference": x @ w.T,
         "weight_norm": float(norm),
         "relative_error": float(np.linalg.norm(w.astype(np.float64) - q) / norm),
     }
+
+
+def _every_product() -> Iterator[Fields]:
+    x = rows(2, -1, 0, 2)
+    for w in filter(np.any, matrices(2, 2, -1, 0, 2)):
+        blocks = quantise(w, 3)
+        yield {"x": x, "ret": quantised_matmul(x, *blocks, 3)} | _of_weights(x, w, _rounded(w, 3))
+
+
+def _every_density() -> list[Fields]:
+    size, block = whole(2)
+    bits = bits_per_weight(size, block)
+    return [{"block_bytes": size, "block_size": block, "bits_per_weight": bits}]
 
 
 def _quantised_matmul_cases() -> list[Case]:
@@ -248,7 +355,6 @@ def _quantised_matmul_cases() -> list[Case]:
         "ret": _requantised(w, Quant.Q4_0).reshape(-1, 32)
     }
     product = _product(x, w, _requantised(w, Quant.Q4_0))
-    block_bytes, block_size = whole(2)
     return [
         Case(
             stem,
@@ -256,12 +362,15 @@ def _quantised_matmul_cases() -> list[Case]:
             good,
             {
                 "0 <= codes < 2 ** bits": {"codes": codes + np.uint8(4)},
+                "bits in [1, 16]": {"bits": 32},
                 "all(isfinite(scale)) and all(isfinite(minimum))": {
                     "scale": planted(scale, 0, np.nan)
                 },
                 "Affine in the codes": {"ret": np.roll(good["ret"], 16, axis=-1)},
             },
-            _blocks(np.arange(16)[None], grid(1), grid(1)[::-1], 4),
+            _every_block,
+            16,
+            "every code of 4 bits with every scale and minimum out of -1e4, -1, 0, 2^-14 and 1",
         ),
         Case(
             stem,
@@ -272,8 +381,9 @@ def _quantised_matmul_cases() -> list[Case]:
                 "relative_error >= 0": {"relative_error": -0.1},
                 "Error is at most that of the weights": {"ret": product["ret"][:, ::-1]},
             },
-            _product(grid(4, 3), grid(4, 3), grid(4, 3) + np.float32(0.125)),
+            _every_product,
             3,
+            "every row of 2 and every 2 x 2 weight but zero, out of -1, 0 and 2, in 3 bits",
         ),
         Case(
             stem,
@@ -283,11 +393,9 @@ def _quantised_matmul_cases() -> list[Case]:
                 "block_size >= 1": {"block_size": 0},
                 "Scales count as bits": {"bits_per_weight": 4},
             },
-            {
-                "block_bytes": block_bytes,
-                "block_size": block_size,
-                "bits_per_weight": 8 * block_bytes / block_size,
-            },
+            _every_density,
+            5,
+            "blocks of 1 to 5 bytes and 1 to 5 weights",
         ),
     ]
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-from library_examples.case import Case, Fields, grid, normal, planted, rng, scaled
-from library_examples.kernels import attention_scores, layer_norm, rms_norm
+from collections.abc import Iterator
+from itertools import product
 
+import numpy as np
+from library_examples.case import Case, Fields, normal, planted, rng, rows, scaled
+
+from tracepact.kernels.attention import attention_scores, normalised_scores
+from tracepact.kernels.norms import layer_norm, normalise, qk_norm, rms_norm
 from tracepact.types import Array
 
 _EPS = 1e-5
+_WIDE = (-1e4, -1, 0, 1e-3, 2)
+_WIDE_TEXT = "out of -1e4, -1, 0, 1e-3 and 2"
 
 
 def _weight(size: int) -> Array:
@@ -17,6 +23,10 @@ def _weight(size: int) -> Array:
 
 def _rms(x: Array, weight: Array) -> Fields:
     return {"x": x, "weight": weight, "eps": _EPS, "ret": rms_norm(x, weight, _EPS)}
+
+
+def _every_rms() -> list[Fields]:
+    return [_rms(rows(3, *_WIDE), weight) for weight in rows(3, *_WIDE)]
 
 
 def _rms_cases() -> list[Case]:
@@ -36,7 +46,9 @@ def _rms_cases() -> list[Case]:
                 "Norm of the output is fixed by the input": {"ret": scaled(good["ret"], 2)},
                 "Direction of x * weight is kept": {"ret": good["ret"][:, ::-1]},
             },
-            _rms(grid(4), _weight(4)),
+            _every_rms,
+            5,
+            f"rows of 3 and their weights, each {_WIDE_TEXT}; eps 1e-5",
         )
     ]
 
@@ -49,8 +61,13 @@ def _layer(x: Array, weight: Array, bias: Array) -> Fields:
 
 
 def _normalised(x: Array) -> Fields:
-    one = np.ones(x.shape[-1], np.float32)
-    return {"x": x, "eps": _EPS, "ret": layer_norm(x, one, 0 * one, _EPS)}
+    return {"x": x, "eps": _EPS, "ret": normalise(x, _EPS)}
+
+
+def _every_layer() -> Iterator[Fields]:
+    values = (-1e4, 0, 2)
+    for weight, bias in product(rows(2, *values), repeat=2):
+        yield _layer(rows(2, *values), weight, bias)
 
 
 def _layer_cases() -> list[Case]:
@@ -71,7 +88,9 @@ def _layer_cases() -> list[Case]:
                     "ret": (x - x.mean(axis=-1, keepdims=True)) / (variance + _EPS)
                 },
             },
-            _normalised(grid(4)),
+            lambda: [_normalised(rows(4, *_WIDE))],
+            5,
+            f"rows of 4 {_WIDE_TEXT}; eps 1e-5",
         ),
         Case(
             "layernorm-kernel-v1",
@@ -86,17 +105,39 @@ def _layer_cases() -> list[Case]:
                     "ret": (x - x.mean(axis=-1, keepdims=True)) * weight + bias
                 },
             },
-            _layer(grid(4), _weight(4), np.array([1, -2, 3, 0], np.float32)),
+            _every_layer,
+            3,
+            "rows of 2, their weights and biases, each out of -1e4, 0 and 2; eps 1e-5",
         ),
     ]
 
 
 def _scores(x: Array, keys: Array, q: Array, k: Array) -> Fields:
     scale = x.shape[-1] ** -0.5
-    ret = attention_scores(rms_norm(x, q, _EPS), rms_norm(keys, k, _EPS), scale)
     return {
-        "ret": ret, "scale": scale, "head_dim": x.shape[-1], "q_weight": q, "k_weight": k,
-    }  # fmt: skip
+        "ret": normalised_scores(x, keys, q, k, _EPS, scale),
+        "scale": scale,
+        "head_dim": x.shape[-1],
+        "q_weight": q,
+        "k_weight": k,
+    }
+
+
+_SIGNS = (-1, 0, 2)
+
+
+def _every_head_norm() -> Iterator[Fields]:
+    heads = rows(3, *_SIGNS)
+    for weight in rows(3, *_SIGNS):
+        ret = qk_norm(heads[:, None], weight, _EPS)
+        yield {"x": heads[:, None], "weight": weight, "eps": _EPS, "ret": ret}
+
+
+def _every_normalised_score() -> Iterator[Fields]:
+    # One query position with a head for each query: it sees every key.
+    heads = rows(2, *_SIGNS)
+    for q_weight, k_weight in product(rows(2, *_SIGNS), repeat=2):
+        yield _scores(heads[None], heads[None], q_weight, k_weight)
 
 
 def _qk_cases() -> list[Case]:
@@ -107,7 +148,6 @@ def _qk_cases() -> list[Case]:
         (x * np.array([1, 1, 1, 5], np.float32)[:, None]).reshape(5, 64), np.tile(weight, 4), _EPS
     ).reshape(5, 4, 16)
     scores = _scores(x, keys, weight, weight[::-1])
-    small = grid(4, 3)
     return [
         Case(
             "qk-norm-v1",
@@ -122,8 +162,9 @@ def _qk_cases() -> list[Case]:
                     "ret": planted(good["ret"], (2, 1), x[2, 1])
                 },
             },
-            _rms(small[:, None, :], _weight(4)),
+            _every_head_norm,
             3,
+            "heads of 3 channels and their weights, each out of -1, 0 and 2; eps 1e-5",
         ),
         Case(
             "qk-norm-v1",
@@ -136,8 +177,9 @@ def _qk_cases() -> list[Case]:
                     "ret": attention_scores(x, rms_norm(keys, weight, _EPS), 0.25)
                 },
             },
-            _scores(small[:, None, :], small[None], _weight(4), _weight(4)),
+            _every_normalised_score,
             3,
+            "queries, keys and both weights of 2 channels, each out of -1, 0 and 2; eps 1e-5",
         ),
     ]
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
-from library_examples.case import Case, planted, rng, whole
+from library_examples.case import Case, Fields, planted, rng, whole
+
+from tracepact.kernels import reference
+from tracepact.kernels.budgets import launches_per_layer
 
 _A, _B, _C, _D = whole(4)
+
+
+def _computed(
+    stem: str, equation: str, result: str, *names: str, bound: int = 5, **fixed: float
+) -> list[Fields]:
+    """Every combination of whole numbers for these names, with what the kernel makes of them."""
+    kernel = reference(stem, equation)
+    assert kernel is not None
+    fields: Fields = dict(zip(names, whole(len(names), bound), strict=True)) | fixed
+    return [fields | {result: kernel(**fields)}]
 
 
 def _roofline_cases() -> list[Case]:
@@ -25,11 +37,10 @@ def _roofline_cases() -> list[Case]:
         "efficiency": 0.9, "launch_overhead_us": 0.6, "launches": 1, "cold_start_us": 9.0,
         "budget_us": 3_547_392 / 12e3 / 0.9 + 0.6 + 9.0,
     }  # fmt: skip
-    small = {
-        "bytes_moved": _A * 1e3, "flops": _B * 1e3, "bandwidth_gbps": _C, "gflops": _D,
-        "efficiency": 0.5, "launch_overhead_us": _A, "launches": _B, "cold_start_us": 0.0,
-        "budget_us": 2 * np.where(_A * _D > _B * _C, _A / _C, _B / _D) + _A * _B,
-    }  # fmt: skip
+    ceiling_names = ("bw_ceiling", "compute_ceiling")
+    brick_names = (
+        "bytes_moved", "flops", "bandwidth_gbps", "gflops", "launch_overhead_us", "launches",
+    )  # fmt: skip
     return [
         Case(
             stem,
@@ -40,7 +51,11 @@ def _roofline_cases() -> list[Case]:
                 "bits_per_weight in (0, 64]": {"bits_per_weight": 0},
                 "Bytes hold the bits of all weights": {"model_bytes": 134_515_008 * 32},
             },
-            {"total_params": _A, "bits_per_weight": 8 * _B, "model_bytes": _A * _B},
+            lambda: _computed(
+                stem, "model_bytes", "model_bytes", "total_params", "bits_per_weight"
+            ),
+            5,
+            "total_params and bits_per_weight each from 1 to 5",
         ),
         Case(
             stem,
@@ -53,7 +68,11 @@ def _roofline_cases() -> list[Case]:
                     "bw_ceiling": 12 * 2**30 / 538_060_032
                 },
             },
-            {"bandwidth_gbps": _A * _B, "model_bytes": _B * 1e9, "bw_ceiling": _A},
+            lambda: _computed(
+                stem, "bandwidth_ceiling", "bw_ceiling", "bandwidth_gbps", "model_bytes"
+            ),
+            5,
+            "bandwidth_gbps and model_bytes each from 1 to 5",
         ),
         Case(
             stem,
@@ -64,7 +83,11 @@ def _roofline_cases() -> list[Case]:
                 "ops_per_token > 0": {"ops_per_token": 0},
                 "Work at the ceiling equals the peak": {"compute_ceiling": 60 / 269_030_016},
             },
-            {"gflops": _A * _B, "ops_per_token": _B * 1e9, "compute_ceiling": _A},
+            lambda: _computed(
+                stem, "compute_ceiling", "compute_ceiling", "gflops", "ops_per_token"
+            ),
+            5,
+            "gflops and ops_per_token each from 1 to 5",
         ),
         Case(
             stem,
@@ -74,7 +97,9 @@ def _roofline_cases() -> list[Case]:
                 "total_params >= 1": {"total_params": 0},
                 "Every weight is multiplied and added once": {"ops_per_token": 134_515_008},
             },
-            {"total_params": _A, "ops_per_token": _A + _A},
+            lambda: _computed(stem, "operations", "ops_per_token", "total_params"),
+            5,
+            "total_params from 1 to 5",
         ),
         Case(
             stem,
@@ -84,7 +109,9 @@ def _roofline_cases() -> list[Case]:
                 "bw_ceiling > 0 and compute_ceiling > 0": {"compute_ceiling": 0.0},
                 "Throughput is below both ceilings": {"throughput": 89.2},
             },
-            {"bw_ceiling": _A, "compute_ceiling": _B, "throughput": np.where(_A < _B, _A, _B)},
+            lambda: _computed(stem, "throughput_bound", "throughput", *ceiling_names),
+            5,
+            "both ceilings from 1 to 5",
         ),
         Case(
             stem,
@@ -95,7 +122,9 @@ def _roofline_cases() -> list[Case]:
                 "compute_ceiling > 0": {"compute_ceiling": -1.0},
                 "Memory-bound iff bandwidth is the lower ceiling": {"memory_bound": False},
             },
-            {"bw_ceiling": _A, "compute_ceiling": _B, "memory_bound": np.minimum(_A, _B - 1) == _A},
+            lambda: _computed(stem, "bottleneck", "memory_bound", *ceiling_names),
+            5,
+            "both ceilings from 1 to 5",
         ),
         Case(
             stem,
@@ -109,7 +138,18 @@ def _roofline_cases() -> list[Case]:
                 },
                 "Budget covers the launches": {"launch_overhead_us": 600.0},
             },
-            small,
+            lambda: _computed(
+                stem,
+                "brick_budget",
+                "budget_us",
+                *brick_names,
+                bound=3,
+                efficiency=0.5,
+                cold_start_us=0.0,
+            ),
+            3,
+            "bytes, flops, bandwidth, gflops, overhead and launches each from 1 to 3, at half "
+            "efficiency",
         ),
         Case(
             stem,
@@ -119,13 +159,26 @@ def _roofline_cases() -> list[Case]:
                 "throughput > 0": {"throughput": 0.0},
                 "Latency times throughput is one second": {"us_per_token": 1e3 / 22.3},
             },
-            {"throughput": 2.0**_A, "us_per_token": 1e6 / 2.0**_A},
+            lambda: _computed(stem, "token_budget", "us_per_token", "throughput"),
+            5,
+            "throughput from 1 to 5",
         ),
     ]
 
 
+def _every_fusion() -> list[Fields]:
+    norms, projections, attention, activation, residuals = whole(5, 3)
+    unfused = launches_per_layer(norms, projections, attention, activation, residuals)
+    fused = launches_per_layer(norms, projections, 1, activation, residuals)
+    return [{"fused_launches": fused, "unfused_launches": unfused}]
+
+
 def _launch_cases() -> list[Case]:
     stem = "kernel-launch-budget-v1"
+    kinds = (
+        "norm_launches", "projection_launches", "attention_launches", "activation_launches",
+        "residual_launches",
+    )  # fmt: skip
     layer = {
         "norm_launches": 2, "projection_launches": 7, "attention_launches": 7,
         "activation_launches": 1, "residual_launches": 2, "launches_per_layer": 19,
@@ -144,14 +197,9 @@ def _launch_cases() -> list[Case]:
                 "norm_launches >= 1 and projection_launches >= 1": {"norm_launches": 0},
                 "Launches of a layer add up": {"launches_per_layer": 21},
             },
-            {
-                "norm_launches": _A,
-                "projection_launches": _B,
-                "attention_launches": _C,
-                "activation_launches": _D,
-                "residual_launches": _A,
-                "launches_per_layer": 2 * _A + _B + _C + _D,
-            },  # fmt: skip
+            lambda: _computed(stem, "launches_per_layer", "launches_per_layer", *kinds),
+            5,
+            "launches of each of the five kinds from 1 to 5",
         ),
         Case(
             stem,
@@ -161,12 +209,30 @@ def _launch_cases() -> list[Case]:
                 "layers >= 1": {"layers": 0},
                 "Launches of a token add up": {"launches_per_token": 575},
             },
+            lambda: _computed(
+                stem,
+                "launches_per_token",
+                "launches_per_token",
+                "layers",
+                "launches_per_layer",
+                "head_launches",
+            ),
+            5,
+            "layers, launches of a layer and of the head, each from 1 to 5",
+        ),
+        Case(
+            stem,
+            "overhead",
+            overhead,
             {
-                "layers": _A,
-                "launches_per_layer": _B,
-                "head_launches": _C,
-                "launches_per_token": _A * _B + _C,
-            },  # fmt: skip
+                "launch_overhead_us >= 0": {"launch_overhead_us": -0.1},
+                "Overhead is launches times the cost of one": {"overhead_us": 19 * 0.6},
+            },
+            lambda: _computed(
+                stem, "overhead", "overhead_us", "launches_per_token", "launch_overhead_us"
+            ),
+            5,
+            "launches of a token and the cost of one, each from 1 to 5",
         ),
         Case(
             stem,
@@ -174,16 +240,17 @@ def _launch_cases() -> list[Case]:
             overhead,
             {
                 "launch_share in (0, 1]": {"launch_share": 10},
-                "launch_overhead_us >= 0": {"launch_overhead_us": -0.1},
+                "overhead_us >= 0": {"overhead_us": -0.1},
                 "Launches take at most their share": {"us_per_token": 1_500},
             },
-            {
-                "launches_per_token": _A,
-                "launch_overhead_us": _B,
-                "overhead_us": _A * _B,
-                "us_per_token": 4 * _A * _B,
-                "launch_share": 0.25,
-            },  # fmt: skip
+            lambda: [
+                each | {"us_per_token": 100.0, "launch_share": 0.25}
+                for each in _computed(
+                    stem, "overhead", "overhead_us", "launches_per_token", "launch_overhead_us"
+                )
+            ],
+            5,
+            "launches of a token and the cost of one, each from 1 to 5, in a token of 100 us",
         ),
         Case(
             stem,
@@ -193,7 +260,9 @@ def _launch_cases() -> list[Case]:
                 "fused_launches >= 1": {"fused_launches": 0},
                 "Fusion does not add launches": {"fused_launches": 22},
             },
-            {"fused_launches": _A, "unfused_launches": _A + _B - 1},
+            _every_fusion,
+            3,
+            "layers with launches of each kind from 1 to 3, and with a single one for attention",
         ),
     ]
 
@@ -213,7 +282,9 @@ def _decode_cases() -> list[Case]:
                 "Nothing is written past the capacity": {"guard_writes": 192},
                 "Cached keys and values are finite": {"nonfinite": 1},
             },
-            {"used": _A - 1, "capacity": _A + _B, "nonfinite": 0, "guard_writes": 0},
+            lambda: [{"used": _A - 1, "capacity": _A + _B, "nonfinite": 0, "guard_writes": 0}],
+            5,
+            "from 0 to 4 positions in use, and from 2 to 6 that are free",
         ),
         Case(
             stem,
@@ -223,14 +294,18 @@ def _decode_cases() -> list[Case]:
                 "budget_us > 0": {"budget_us": 0.0},
                 "Brick keeps its budget": {"median_us": 3_100.0},
             },
-            {"median_us": _A, "budget_us": _A * (1 + _B) / 2},
+            lambda: [{"median_us": _A, "budget_us": _A * (1 + _B) / 2}],
+            5,
+            "medians from 1 to 5, and budgets of as much to three times as much",
         ),
         Case(
             stem,
             "wall_coverage",
             {"coverage": 0.97},
             {"Bricks fit into wall time": {"coverage": 1.8}},
-            {"coverage": _A / (_A + _B - 1)},
+            lambda: [{"coverage": _A / (_A + _B - 1)}],
+            5,
+            "brick times from 1 to 5, and up to 4 more of wall time",
         ),
         Case(
             stem,
@@ -240,7 +315,9 @@ def _decode_cases() -> list[Case]:
                 "decoded_tokens >= 1": {"decoded_tokens": 0},
                 "Profile covers the time spent": {"coverage": 0.42},
             },
-            {"coverage": 0.85 + 0.03 * _A, "decoded_tokens": _B},
+            lambda: [{"coverage": 0.85 + 0.03 * _A, "decoded_tokens": _B}],
+            5,
+            "coverages from 0.88 to 1 in steps of 0.03, and from 1 to 5 tokens",
         ),
         Case(
             stem,
@@ -250,7 +327,9 @@ def _decode_cases() -> list[Case]:
                 "decoded_tokens >= 1": {"decoded_tokens": 0},
                 "Output head runs once a decoded token": {"lm_head_count": 64 + 12},
             },
-            {"lm_head_count": _A, "decoded_tokens": _A},
+            lambda: [{"lm_head_count": _A, "decoded_tokens": _A}],
+            5,
+            "from 1 to 5 tokens",
         ),
         Case(
             stem,
@@ -260,7 +339,9 @@ def _decode_cases() -> list[Case]:
                 "lm_head_count >= 1": {"lm_head_count": 0},
                 "Cost a token divides by decoded tokens": {"us_per_token": 47_000 / 64 / 61},
             },
-            {"brick_total_us": _A * _B, "lm_head_count": _B, "us_per_token": _A},
+            lambda: [{"brick_total_us": _A * _B, "lm_head_count": _B, "us_per_token": _A}],
+            5,
+            "costs and numbers of tokens from 1 to 5",
         ),
         Case(
             stem,
@@ -270,11 +351,15 @@ def _decode_cases() -> list[Case]:
                 "layers >= 1 and forward_passes >= 1": {"forward_passes": 0},
                 "Two norms a layer and a final one": {"rms_norm_count": 60 * 64},
             },
-            {
-                "layers": _A,
-                "forward_passes": _B,
-                "rms_norm_count": [sum([1, *[2] * a]) * b for a, b in zip(_A, _B, strict=True)],
-            },
+            lambda: [
+                {
+                    "layers": _A,
+                    "forward_passes": _B,
+                    "rms_norm_count": [sum([1, *[2] * a]) * b for a, b in zip(_A, _B, strict=True)],
+                }
+            ],
+            5,
+            "from 1 to 5 layers and passes",
         ),
         Case(
             stem,
@@ -286,7 +371,16 @@ def _decode_cases() -> list[Case]:
                 "Output head takes longer than a gate projection": {"lm_head_us": 5.1},
                 "Gate projection takes longer than a norm": {"gate_us": 5.1},
             },
-            {"lm_head_us": _A + _B + _C, "gate_us": _A + _B, "rms_norm_us": _A, "gate_bytes": 2e6},
+            lambda: [
+                {
+                    "lm_head_us": _A + _B + _C,
+                    "gate_us": _A + _B,
+                    "rms_norm_us": _A,
+                    "gate_bytes": 2e6,
+                }
+            ],
+            5,
+            "a norm from 1 to 5, and from 1 to 5 more for each of the others",
         ),
         Case(
             stem,
@@ -296,7 +390,9 @@ def _decode_cases() -> list[Case]:
                 "bricks_run >= 1": {"bricks_run": 0},
                 "Report lists every brick that ran": {"listed_bricks": 11},
             },
-            {"listed_bricks": _A, "bricks_run": _A},
+            lambda: [{"listed_bricks": _A, "bricks_run": _A}],
+            5,
+            "from 1 to 5 bricks",
         ),
     ]
 
@@ -315,7 +411,9 @@ def _pipeline_cases() -> list[Case]:
                 "Prompt advances the position by its length": {"position": 41},
                 "Cache holds the whole prompt": {"cached_positions": 32},
             },
-            {"prompt_tokens": _A, "position": _A, "cached_positions": _A},
+            lambda: [{"prompt_tokens": _A, "position": _A, "cached_positions": _A}],
+            5,
+            "prompts of 1 to 5 tokens",
         ),
         Case(
             stem,
@@ -325,7 +423,9 @@ def _pipeline_cases() -> list[Case]:
                 "position >= 1": {"position": 0},
                 "A step advances by one position": {"position": 42},
             },
-            {"position": _A + 1, "old(position)": _A},
+            lambda: [{"position": _A + 1, "old(position)": _A}],
+            5,
+            "positions from 1 to 5",
         ),
         Case(
             stem,
@@ -337,12 +437,16 @@ def _pipeline_cases() -> list[Case]:
                 "Generation ends at its limit": {"generated": 65},
                 "Text fits into the context": {"context_length": 100},
             },
-            {
-                "prompt_tokens": _A,
-                "generated": _B,
-                "max_tokens": _B + _C - 1,
-                "context_length": _A + _B + _D - 1,
-            },
+            lambda: [
+                {
+                    "prompt_tokens": _A,
+                    "generated": _B,
+                    "max_tokens": _B + _C - 1,
+                    "context_length": _A + _B + _D - 1,
+                }
+            ],
+            5,
+            "prompts and texts of 1 to 5 tokens, and limits that leave room for up to 4 more",
         ),
         Case(
             stem,
@@ -352,7 +456,9 @@ def _pipeline_cases() -> list[Case]:
                 "len(ret) == len(repeat)": {"repeat": tokens[:63]},
                 "Same seed, same tokens": {"repeat": planted(tokens, 50, 7)},
             },
-            {"ret": _A, "repeat": _A},
+            lambda: [{"ret": _A, "repeat": _A}],
+            5,
+            "tokens from 1 to 5",
         ),
         Case(
             stem,
@@ -362,7 +468,9 @@ def _pipeline_cases() -> list[Case]:
                 "elapsed_s > 0": {"elapsed_s": 0.0},
                 "Rate times time is the number of tokens": {"tokens_per_s": 104 / 2.9},
             },
-            {"generated": _A * _B, "elapsed_s": _B, "tokens_per_s": _A},
+            lambda: [{"generated": _A * _B, "elapsed_s": _B, "tokens_per_s": _A}],
+            5,
+            "rates and seconds from 1 to 5",
         ),
     ]
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from library_examples.case import Case, Fields, grid, normal, planted, rng, scaled
-from library_examples.kernels import log_softmax, log_sum_exp, softmax
+from library_examples.case import Case, Fields, normal, planted, rng, rows, scaled
 
+from tracepact.kernels.losses import cross_entropy, mean_loss, perplexity
+from tracepact.kernels.softmaxes import log_softmax, masked_softmax, softmax
 from tracepact.types import Array
+
+_EXTREME = (-np.inf, -1e30, 0.0, 1.0, 1e30)
+_EXTREME_TEXT = "every row of 4 out of -inf, -1e30, 0, 1 and 1e30 that is not masked entirely"
+_WHOLE = (-2, -1, 0, 1, 2)
 
 _X = planted(normal(3, 7, 33, scale=6), (1, slice(None), slice(20, None)), -np.inf)
 _NAN = planted(_X, (0, 2, 5), np.nan)
 _MASKED_ROW = planted(_X, (2, 3), -np.inf)
+
+
+def _extreme_rows() -> Array:
+    every = rows(4, *_EXTREME)
+    return every[np.isfinite(every).any(axis=-1)]
 
 
 def _softmax(x: Array) -> Fields:
@@ -23,10 +33,15 @@ def _unshifted(x: Array) -> Array:
         return raised / raised.sum(axis=-1, keepdims=True)
 
 
+def _every_shift() -> list[Fields]:
+    x = rows(4, *_WHOLE)
+    shifts = (-1_000, -1, 0, 1, 1_000)
+    return [{"ret": softmax(x), "shifted": softmax(x + np.float32(c))} for c in shifts]
+
+
 def _softmax_cases() -> list[Case]:
     good = _softmax(_X)
     ret = good["ret"]
-    small = grid(4)
     whole = np.rint(_X)
     return [
         Case(
@@ -40,7 +55,9 @@ def _softmax_cases() -> list[Case]:
                 "Every weight lies in [0, 1]": {"ret": planted(ret, (0, 1, 2), -1e-4)},
                 "Output sums to 1": {"ret": scaled(ret, (2, 4))},
             },
-            _softmax(small),
+            lambda: [_softmax(_extreme_rows())],
+            5,
+            _EXTREME_TEXT,
         ),
         Case(
             "softmax-kernel-v1",
@@ -48,9 +65,13 @@ def _softmax_cases() -> list[Case]:
             good,
             {
                 "any(x == -inf)": {"x": np.where(np.isinf(_X), 0, _X)},
+                "x < inf": {"x": planted(_X, (0, 0, 0), np.inf)},
+                "row_max(x) > -inf": {"x": planted(_X, (0, 0), -np.inf)},
                 "Masked entries get no weight": {"ret": softmax(np.maximum(_X, -10))},
             },
-            _softmax(np.where(small < -1, -np.inf, small)[(small >= -1).any(axis=-1)]),
+            lambda: [{"x": _extreme_rows(), "ret": masked_softmax(_extreme_rows())}],
+            5,
+            _EXTREME_TEXT,
         ),
         Case(
             "softmax-kernel-v1",
@@ -61,7 +82,9 @@ def _softmax_cases() -> list[Case]:
                 # An initial maximum of 0 instead of -inf: exponentials underflow once shifted down.
                 "A shift of a row changes nothing": {"shifted": softmax(np.maximum(whole - 8, 0))},
             },
-            {"ret": softmax(small), "shifted": softmax(small - 7)},
+            _every_shift,
+            5,
+            "every row of 4 whole numbers from -2 to 2, shifted by -1000, -1, 0, 1 and 1000",
         ),
     ]
 
@@ -69,7 +92,6 @@ def _softmax_cases() -> list[Case]:
 def _log_softmax_cases() -> list[Case]:
     ret = log_softmax(_X)
     unnormalised = _X - _X.max(axis=-1, keepdims=True)
-    small = grid(4)
     return [
         Case(
             "log-softmax-v1",
@@ -81,7 +103,9 @@ def _log_softmax_cases() -> list[Case]:
                 "Log-probabilities are not positive": {"ret": -ret},
                 "Exponentials sum to 1": {"ret": unnormalised},
             },
-            {"x": small, "ret": log_softmax(small)},
+            lambda: [{"x": _extreme_rows(), "ret": log_softmax(_extreme_rows())}],
+            5,
+            _EXTREME_TEXT,
         ),
         Case(
             "log-softmax-v1",
@@ -91,34 +115,53 @@ def _log_softmax_cases() -> list[Case]:
                 "shape(ret) == shape(softmax)": {"softmax": softmax(_X)[0]},
                 "Agrees with softmax": {"softmax": softmax(_X / np.float32(0.9))},
             },
-            {"ret": log_softmax(small), "softmax": softmax(small)},
+            lambda: [{"ret": log_softmax(_extreme_rows()), "softmax": softmax(_extreme_rows())}],
+            5,
+            _EXTREME_TEXT,
         ),
     ]
 
 
 def _losses(logits: Array, targets: Array) -> Fields:
-    chosen = np.take_along_axis(logits, targets[:, None], axis=-1)[:, 0]
-    return {"logits": logits, "targets": targets, "ret": log_sum_exp(logits) - chosen}
+    return {"logits": logits, "targets": targets, "ret": cross_entropy(logits, targets)}
+
+
+def _every_loss() -> list[Fields]:
+    logits = rows(3, -1e4, -1, 0, 1, 1e4)
+    return [_losses(logits, np.full(len(logits), target)) for target in range(3)]
+
+
+def _every_mean() -> list[Fields]:
+    return [{"losses": losses, "ret": mean_loss(losses)} for losses in rows(3, 0, 0.25, 1, 5, 1e4)]
+
+
+def _every_perplexity() -> list[Fields]:
+    nats = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    nats = nats[(nats >= 0) & (nats <= 88)].astype(np.float32)
+    return [{"loss": nats, "ret": perplexity(nats)}]
 
 
 def _cross_entropy_cases() -> list[Case]:
     logits = normal(9, 50, scale=4)
     good = _losses(logits, rng().integers(0, 50, 9))
-    small = np.repeat(grid(3), 3, axis=0)
     losses = good["ret"]
-    nats = np.linspace(0, 12, 40, dtype=np.float32)
     return [
         Case(
             "cross-entropy-kernel-v1",
             "cross_entropy",
             good,
             {
-                "logits < inf": {"logits": planted(logits, (3, 3), np.nan)},
+                "where(logits == -inf, 0, abs(logits)) <= 1e38": {
+                    "logits": planted(logits, (3, 3), np.nan)
+                },
+                "row_max(logits) > -inf": {"logits": planted(logits, 3, -np.inf)},
                 "0 <= targets < shape(logits)[-1]": {"targets": planted(good["targets"], 4, -100)},
                 "Loss is not negative": {"ret": -losses},
                 "Loss is at most the spread of the logits plus log V": {"ret": losses * 1024},
             },
-            _losses(small, np.tile([0, 1, 2], len(small) // 3)),
+            _every_loss,
+            5,
+            "every row of 3 logits out of -1e4, -1, 0, 1 and 1e4, and each of its targets",
         ),
         Case(
             "cross-entropy-kernel-v1",
@@ -128,7 +171,9 @@ def _cross_entropy_cases() -> list[Case]:
                 "all(isfinite(losses))": {"losses": planted(losses, 2, np.inf)},
                 "Mean over the tokens that count": {"ret": losses.sum() / 16},
             },
-            {"losses": small, "ret": small.mean()},
+            _every_mean,
+            5,
+            "every 3 losses out of 0, 0.25, 1, 5 and 1e4",
         ),
         Case(
             "cross-entropy-kernel-v1",
@@ -136,9 +181,12 @@ def _cross_entropy_cases() -> list[Case]:
             {"loss": losses.mean(), "ret": np.exp(losses.mean())},
             {
                 "loss >= 0": {"loss": -0.5},
+                "loss <= 88": {"loss": 89.0},
                 "Exponential of the loss in nats": {"ret": 2 ** losses.mean()},
             },
-            {"loss": nats, "ret": np.exp(nats)},
+            _every_perplexity,
+            1 << 16,
+            "every float16 from 0 to 88",
         ),
     ]
 
