@@ -30,6 +30,8 @@ equations:
     postconditions: [{predicate: ret < 1}, "  'inner'  "]
     tolerance: 1e-6
     lean_theorem: T
+    assumes: {shapes: {x: {dims: [n, m]}}, from_contract: x-v1, from_equation: g}
+    guarantees: {constraints: [n > 0]}
   g: 5
 proof_obligations:
   - {type: bound, property: p, formal: ret < 1, tolerance: 0, applies_to: f, lean: {a: [1, .nan]}}

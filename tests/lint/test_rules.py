@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from tracepact.bindings import load_bindings
+from tracepact.evidence import load_evidence
 from tracepact.lint.catalogue import catalogue
 from tracepact.lint.rule import Rule
 from tracepact.lint.run import Report, all_rules, lint
+from tracepact.lint.settings import read_settings
 
 EXAMPLES = Path(__file__).parent / "examples"
 PAGE = Path(__file__).parents[2] / "docs" / "lint.md"
@@ -21,8 +23,10 @@ def run(folder: Path) -> Report:
     binding, sources = folder / "binding.yaml", folder / "src"
     return lint(
         [folder],
+        read_settings(folder),
         bindings=load_bindings(binding) if binding.exists() else None,
         sources=(sources,) if sources.exists() else (),
+        evidence=load_evidence(folder / "evidence.json", folder),
     )
 
 

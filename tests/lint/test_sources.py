@@ -1,4 +1,4 @@
-"""Tests that contracts cite are found by name, whichever of two languages they are written in."""
+"""Functions that have to be bound are those of the code, not those of its tests."""
 
 from __future__ import annotations
 
@@ -6,25 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tracepact.lint.sources import defined_names
+from tracepact.lint.sources import public_functions
 
 
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [
-        ("t.py", "def test_it(): ..."),
-        ("t.py", "    async def test_it(self): ..."),
-        ("t.rs", "fn test_it() {}"),
-        ("t.rs", "pub async fn test_it() {}"),
-        ("t.rs", "    pub(crate) fn test_it() {}"),
-    ],
-)
-def test_definition_is_found(tmp_path: Path, name: str, line: str) -> None:
-    (tmp_path / name).write_text(f"{line}\n")
-    assert defined_names([tmp_path]) == {"test_it": {tmp_path / name}}
-
-
-@pytest.mark.parametrize("line", ["# def test_it():", "call(fn test_it)", "undef test_it"])
-def test_mention_is_no_definition(tmp_path: Path, line: str) -> None:
-    (tmp_path / "t.py").write_text(f"{line}\n")
-    assert defined_names([tmp_path]) == {}
+@pytest.mark.parametrize("name", ["test_a.py", "a_test.py", "conftest.py", "tests/a.py"])
+def test_tests_are_left_out_and_what_is_wrong_with_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "kernels.py").write_text("def scale(x): return 2 * x\n")
+    (tmp_path / name).write_text("def help(): return 1\n")
+    functions, problems = public_functions([tmp_path])
+    assert ([each.name for each in functions], problems) == (["scale"], [])
+    (tmp_path / name).write_text("def help(:\n")
+    assert public_functions([tmp_path])[1] == []
+    (tmp_path / "kernels.py").write_text("def scale(:\n")
+    assert len(public_functions([tmp_path])[1]) == 1

@@ -18,6 +18,8 @@ from tracepact.cli import (
     lint,
     run,
     scaffold,
+    score,
+    show,
 )
 from tracepact.errors import ContractViolation, TracepactError
 
@@ -36,6 +38,8 @@ for command in (
     run,
     check,
     lint,
+    score,
+    show,
     bind,
     doctor,
     export,

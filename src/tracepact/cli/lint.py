@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tracepact.cli.targets import EvidenceOption, open_evidence
 from tracepact.errors import ConfigError
 
 if TYPE_CHECKING:
     from tracepact.bindings import Bindings
+    from tracepact.evidence import Result
     from tracepact.lint.run import Report
+    from tracepact.lint.settings import Settings
 
 NAME: Final = "lint"
 HELP: Final = """Hold contracts against rules: are they complete, tested, enforceable?
 
 Exit code 0: no error. 1: errors, or with --strict warnings too. 2: bad call. Rules are chosen by
 id, by the beginning of an id, or by the name of a gate; `[tool.tracepact.lint]` in pyproject.toml
-may have `select`, `ignore` and `min-coverage`.
+may have `select`, `ignore`, `source`, `binding`, `baseline`, `strict`, `min-level`, `min-score` and
+`min-coverage`. What ran and passed is read from .tracepact/evidence.json, where
+`pytest --tracepact` leaves it.
 
 Examples:
 
@@ -29,7 +36,13 @@ Examples:
 
     tracepact lint contracts --source src --source tests --binding binding.yaml
 
-    tracepact lint contracts --diff origin/main --format sarif --output lint.sarif
+    tracepact lint contracts --source tests --min-score A --min-level standard
+
+    tracepact lint contracts --fix
+
+    tracepact lint contracts --format sarif --output baseline.sarif
+
+    tracepact lint contracts --baseline baseline.sarif --diff origin/main
 """
 
 
@@ -40,6 +53,7 @@ class LintFormat(StrEnum):
     JSON = "json"
     GITHUB = "github"
     MARKDOWN = "markdown"
+    GITLAB = "gitlab"
     SARIF = "sarif"
 
 
@@ -77,6 +91,13 @@ def main(
         list[Path] | None,
         typer.Option(help="Folder with functions or tests.", show_default=False),
     ] = None,
+    evidence: EvidenceOption = None,
+    min_score: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCORE", help="Score or grade that contracts must reach.", show_default=False
+        ),
+    ] = None,
     min_level: Annotated[
         Level | None, typer.Option(help="Level that kernels must reach.", show_default=False)
     ] = None,
@@ -84,6 +105,14 @@ def main(
         str | None,
         typer.Option(metavar="REF", help="Only what differs from it in git.", show_default=False),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="Earlier report (sarif or json), not counted again.", show_default=False),
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Correct what is safe to correct.")] = False,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Print only what to write, as a diff.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="Print the rules as Markdown.")] = False,
 ) -> None:
@@ -95,29 +124,72 @@ def main(
         return
     if not paths:
         raise ConfigError("nothing to lint; name contract files, or folders of them")
-    from tracepact.lint.run import lint
-    from tracepact.lint.settings import read_settings
+    if suggest and (fix or format_ is not LintFormat.TEXT):
+        raise ConfigError("--suggest prints a diff; leave out --fix and --format")
+    from tracepact.lint.settings import read_score, read_settings
 
     settings = read_settings(Path.cwd())
     settings = replace(
         settings,
-        select=_listed(select) or settings.select,
-        ignore=(*settings.ignore, *_listed(ignore)),
+        select=listed(select) or settings.select,
+        ignore=(*settings.ignore, *listed(ignore)),
+        min_level=min_level or settings.min_level,
+        sources=tuple(source or settings.sources),
+        binding=binding or settings.binding,
+        baseline=baseline or settings.baseline,
     )
-    for path in source or ():
+    if min_score is not None:
+        settings = replace(settings, min_score=read_score(min_score, "--min-score"))
+    for path in settings.sources:
         if not path.exists():
             raise ConfigError(f"--source {path} does not exist; name a folder with sources")
-    report = lint(
+    run = _linter(paths, settings, open_evidence(evidence), diff)
+    report = _fixed(run) if fix else run()
+    if suggest:
+        from tracepact.lint.fixes import suggestions
+        from tracepact.lint.outputs._base import summary
+
+        write(suggestions(report), output)
+        typer.echo(summary(report), err=True)
+    else:
+        write(_render(report, format_), output)
+    if report.counts["error"] or ((strict or settings.strict) and report.counts["warning"]):
+        raise typer.Exit(1)
+
+
+def _linter(
+    paths: list[Path], settings: Settings, evidence: tuple[Result, ...], diff: str | None
+) -> Callable[[], Report]:
+    """What lints the files as they then are; all that may be wrong with the call is found here."""
+    from tracepact.cli.progress import shown
+    from tracepact.lint.baseline import read_baseline
+    from tracepact.lint.run import lint
+
+    return partial(
+        lint,
         paths,
         settings,
-        bindings=_bindings(binding),
-        sources=tuple(source or ()),
-        min_level=min_level or "",
+        bindings=_bindings(settings.binding),
+        sources=settings.sources,
+        evidence=evidence,
+        min_level=settings.min_level,
         only=None if diff is None else _changed(diff, paths),
+        baseline=None if settings.baseline is None else read_baseline(settings.baseline),
+        track=partial(shown, what="linting"),
     )
-    _write(_render(report, format_), output)
-    if report.counts["error"] or (strict and report.counts["warning"]):
-        raise typer.Exit(1)
+
+
+def _fixed(run: Callable[[], Report]) -> Report:
+    """The report of what is left; what was corrected is said on stderr."""
+    from tracepact.lint.fixes import fix
+    from tracepact.lint.source import printable, relative
+
+    report, fixed = fix(run)
+    for one in fixed:
+        place = one.location
+        where = f"{relative(place.file)}:{place.line}:{place.column or 1}"
+        typer.echo(printable(f"{where}: fixed {one.rule.id} {one.message}"), err=True)
+    return report
 
 
 def _changed(diff: str, paths: list[Path]) -> frozenset[Path]:
@@ -130,7 +202,7 @@ def _changed(diff: str, paths: list[Path]) -> frozenset[Path]:
     return frozenset().union(*(changed_files(diff, folder) for folder in folders))
 
 
-def _listed(values: list[str] | None) -> tuple[str, ...]:
+def listed(values: list[str] | None) -> tuple[str, ...]:
     """Rules of an option that may be given several times, or once with commas."""
     return tuple(
         name.strip() for value in values or () for name in value.split(",") if name.strip()
@@ -155,7 +227,8 @@ def _render(report: Report, format_: LintFormat) -> str:
     return text
 
 
-def _write(text: str, output: Path | None) -> None:
+def write(text: str, output: Path | None) -> None:
+    """Print a report, or write it to a file without colours."""
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -11,6 +11,8 @@ from tracepact.contracts.model import (
     Metadata,
     Obligation,
     Problem,
+    Shape,
+    Terms,
 )
 from tracepact.contracts.registry import ContractRegistry
 
@@ -26,6 +28,8 @@ __all__ = [
     "Obligation",
     "Postcondition",
     "Problem",
+    "Shape",
+    "Terms",
     "load_contract",
     "parse_contract",
 ]

@@ -24,6 +24,8 @@ from tracepact.contracts.model import (
     Metadata,
     Obligation,
     Problem,
+    Shape,
+    Terms,
 )
 from tracepact.types import SourceLocation
 
@@ -132,7 +134,9 @@ _READERS: dict[str, _Read] = {
     "Mapping[str, Any] | None": _of_type(dict, NoneType),
     "Mapping[str, Equation]": _equations,
     "Metadata": _record_of(Metadata),
+    "Terms | None": lambda value, file: None if value is None else _record(Terms, value, file),
     "SourceLocation": _location,
+    "tuple[Shape, ...]": _tuple_of(_record_of(Shape)),
     "tuple[Clause, ...]": _tuple_of(_record_of(Clause)),
     "tuple[Obligation, ...]": _tuple_of(_record_of(Obligation)),
     "tuple[FalsificationTest, ...]": _tuple_of(_record_of(FalsificationTest)),
@@ -155,6 +159,8 @@ _FIELDS: dict[type, list[tuple[str, _Read]]] = {
         Metadata,
         Obligation,
         Problem,
+        Shape,
+        Terms,
     )
 }
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields as dataclass_fields
 
+from tracepact.contracts.clauses import read_clauses
 from tracepact.contracts.fields import Fields, Record, as_text, records, wrong_type
-from tracepact.contracts.model import Clause, Equation
+from tracepact.contracts.model import Equation, Terms
 from tracepact.contracts.problem_log import ProblemLog, quoted
+from tracepact.contracts.terms import read_terms
 from tracepact.contracts.yaml_nodes import MapNode, Node, ScalarNode
-from tracepact.types import SourceLocation
 
 _EQUATION_FIELDS = frozenset(field.name for field in dataclass_fields(Equation))
-_CLAUSE_TEXT = ("predicate", "assertion", "expression", "formal", "check")
-_CLAUSE_NOTES = ("id", "description")
-_CLAUSE_FIELDS = frozenset(_CLAUSE_TEXT + _CLAUSE_NOTES)
-_LABEL = re.compile(r"[A-Za-z_][\w-]*\Z")
 
 
 def read_equations(node: Node, log: ProblemLog) -> dict[str, Equation]:
@@ -54,40 +50,18 @@ def _equation(record: Record, log: ProblemLog) -> Equation | None:
         domain=fields.text("domain"),
         codomain=fields.text("codomain"),
         invariants=fields.texts("invariants"),
-        preconditions=_clauses(fields, "preconditions"),
-        postconditions=_clauses(fields, "postconditions"),
+        preconditions=read_clauses(fields, "preconditions"),
+        postconditions=read_clauses(fields, "postconditions"),
         tolerance=fields.tolerance("tolerance"),
         lean_theorem=fields.text("lean_theorem"),
+        assumes=_terms(fields, "assumes"),
+        guarantees=_terms(fields, "guarantees"),
         location=location,
     )
     fields.finish()
     return equation
 
 
-def _clauses(fields: Fields, name: str) -> tuple[Clause, ...]:
+def _terms(fields: Fields, name: str) -> Terms | None:
     node = fields.take(name)
-    if node is None:
-        return ()
-    read = (
-        _clause(record, fields.log) for record in records(node, fields.path(name), _CLAUSE_FIELDS)
-    )
-    return tuple(clause for clause in read if clause is not None and clause.text)
-
-
-def _clause(record: Record, log: ProblemLog) -> Clause | None:
-    node = record.node
-    if isinstance(node, MapNode):
-        fields = Fields(node, record.where, log)
-        node = fields.take(*_CLAUSE_TEXT) or node
-        fields.take(*_CLAUSE_NOTES)
-        fields.finish()
-    if not isinstance(node, ScalarNode):
-        wrong_type(node, record.where, "a predicate", log)
-        return None
-    text = "" if node.is_null else node.text
-    if record.name and not _LABEL.match(record.name):
-        # An unquoted colon split a sentence; a single word before a colon is a label.
-        return Clause(f"{record.name}: {text}".strip(), log.locate(node), verbatim=False)
-    skipped = node.text_offset + len(text) - len(text.lstrip())
-    location = SourceLocation(log.file, node.line, node.column + skipped)
-    return Clause(text.strip(), location, node.verbatim)
+    return None if node is None else read_terms(node, fields.path(name), fields.log)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tracepact.contracts.problem_log import ProblemLog, did_you_mean, quoted, shortened
+from tracepact.contracts.problem_log import ProblemLog, did_you_mean, nearest, quoted, shortened
 from tracepact.contracts.yaml_nodes import ListNode, MapNode, Node, ScalarNode
 
 _T = TypeVar("_T")
@@ -76,8 +76,9 @@ class Fields:
             if self.log.full:
                 return
             if name not in self._asked:
-                hint = did_you_mean(name, self._known)
-                self.log.add(key, f"{self.where}: unknown field {quoted(name)}", hint)
+                hint, instead = did_you_mean(name, self._known), nearest(name, self._known)
+                message = f"{self.where}: unknown field {quoted(name)}"
+                self.log.add(key, message, hint, instead)
 
     def path(self, name: str) -> str:
         """Where in the document that field is, for messages."""

@@ -49,11 +49,15 @@ OBLIGATION_TYPES = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in a file that tracepact cannot use, and what to do about it."""
+    """Something in a file that tracepact cannot use, and what to do about it.
+
+    `instead` is the name that was probably meant by the text at that place, "" if none is near.
+    """
 
     location: SourceLocation
     message: str
     hint: str = ""
+    instead: str = ""
 
     def __str__(self) -> str:
         """One line: `file:line:column: what; what next`."""
@@ -92,6 +96,29 @@ class Clause:
     verbatim: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The dimensions that a tensor is said to have, each as written."""
+
+    name: str
+    dims: tuple[str, ...]
+    location: SourceLocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an equation or a contract assumes of others, or guarantees to them.
+
+    `from_contract` (a stem) and `from_equation` name who is to guarantee what is assumed.
+    """
+
+    shapes: tuple[Shape, ...] = ()
+    constraints: tuple[Clause, ...] = ()
+    from_contract: str = ""
+    from_equation: str = ""
+    location: SourceLocation
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equation:
     """One formula, with the predicates that hold before and after it is computed."""
@@ -106,6 +133,8 @@ class Equation:
     postconditions: tuple[Clause, ...] = ()
     tolerance: float | None = None
     lean_theorem: str = ""
+    assumes: Terms | None = None
+    guarantees: Terms | None = None
     location: SourceLocation
 
 
@@ -169,4 +198,6 @@ class Contract:
     obligations: tuple[Obligation, ...]
     falsification_tests: tuple[FalsificationTest, ...]
     harnesses: tuple[Harness, ...]
+    assumes: Terms | None = None
+    guarantees: Terms | None = None
     sections: Mapping[str, Any] = field(hash=False)

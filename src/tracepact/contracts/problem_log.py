@@ -63,12 +63,13 @@ class ProblemLog:
             return SourceLocation(self.file, 1, 1)
         return SourceLocation(self.file, place.line, place.column)
 
-    def add(self, place: Place | None, message: str, hint: str = "") -> None:
+    def add(self, place: Place | None, message: str, hint: str = "", instead: str = "") -> None:
         """Keep a problem, unless it is known already or there are too many."""
         if len(self._problems) == MAX_PROBLEMS - 1:
             message, hint = f"more than {MAX_PROBLEMS - 1} problems; the rest is not listed", ""
+            instead = ""
         if not self.full:
-            self._problems[Problem(self.locate(place), message, hint)] = None
+            self._problems[Problem(self.locate(place), message, hint, instead)] = None
 
 
 def quoted(text: str) -> str:
@@ -81,10 +82,21 @@ def shortened(name: str) -> str:
     return quoted(name)[1:-1]
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant; "" if none is near, or two are as near."""
+    near = _near(name, sorted(known))
+    shares = [difflib.SequenceMatcher(None, one, name).ratio() for one in near]
+    return near[0] if near and shares.count(shares[0]) == 1 else ""
+
+
+def _near(name: str, names: list[str]) -> list[str]:
+    return difflib.get_close_matches(name, names, n=2) if len(name) <= _MAX_QUOTED else []
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint: the nearest known name if one is near, and the known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1) if len(name) <= _MAX_QUOTED else []
+    near = _near(name, names)
     question = f"did you mean {near[0]!r}? " if near else ""
     listed = [shortened(name) for name in names[:_MAX_LISTED]]
     if len(names) > _MAX_LISTED:

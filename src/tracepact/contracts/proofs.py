@@ -8,7 +8,7 @@ from typing import Any
 
 from tracepact.contracts.fields import Fields, Record, as_data, as_text, records, wrong_type
 from tracepact.contracts.model import OBLIGATION_TYPES, FalsificationTest, Harness, Obligation
-from tracepact.contracts.problem_log import ProblemLog, did_you_mean, quoted
+from tracepact.contracts.problem_log import ProblemLog, did_you_mean, nearest, quoted
 from tracepact.contracts.yaml_nodes import MapNode, Node, ScalarNode
 
 
@@ -73,7 +73,9 @@ def _obligation_type(fields: Fields) -> str:
     name = written.lower().replace("-", "_")
     if written and name not in OBLIGATION_TYPES:
         message = f"{fields.path('type')}: unknown type of obligation {quoted(written)}"
-        fields.log.add(node, message, did_you_mean(name, OBLIGATION_TYPES))
+        fields.log.add(
+            node, message, did_you_mean(name, OBLIGATION_TYPES), nearest(name, OBLIGATION_TYPES)
+        )
     return name or "invariant"
 
 

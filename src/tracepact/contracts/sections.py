@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import fields as dataclass_fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tracepact.contracts.equations import read_equations
 from tracepact.contracts.fields import Fields, as_data, as_text, wrong_type
-from tracepact.contracts.model import ENFORCEMENT_LEVELS, KINDS, Contract, Equation, Metadata
-from tracepact.contracts.problem_log import ProblemLog, did_you_mean, quoted
+from tracepact.contracts.model import (
+    ENFORCEMENT_LEVELS,
+    KINDS,
+    Contract,
+    Equation,
+    Metadata,
+    Terms,
+)
+from tracepact.contracts.problem_log import ProblemLog, did_you_mean, nearest, quoted
 from tracepact.contracts.proofs import read_harnesses, read_obligations, read_tests
+from tracepact.contracts.terms import read_terms, stem_of
 from tracepact.contracts.yaml_nodes import MapNode, Node
 
 _T = TypeVar("_T")
@@ -22,7 +29,8 @@ _T = TypeVar("_T")
 _OBLIGATIONS = ("proof_obligations", "obligations", "properties")
 _TESTS = ("falsification_tests", "falsification")
 _HARNESSES = ("kani_harnesses", "harnesses")
-_READ_SECTIONS = ("metadata", "equations", *_OBLIGATIONS, *_TESTS, *_HARNESSES)
+_TERMS = ("assumes", "guarantees")
+_READ_SECTIONS = ("metadata", "equations", *_OBLIGATIONS, *_TESTS, *_HARNESSES, *_TERMS)
 _DATA_SECTIONS = (
     "kernel_structure",
     "simd_dispatch",
@@ -32,7 +40,15 @@ _DATA_SECTIONS = (
     "qa_gate",
 )
 _SECTIONS = frozenset(_READ_SECTIONS + _DATA_SECTIONS)
-_DOCUMENTED = ("metadata", "equations", _OBLIGATIONS[0], _TESTS[0], _HARNESSES[0], *_DATA_SECTIONS)
+_DOCUMENTED = (
+    "metadata",
+    "equations",
+    _OBLIGATIONS[0],
+    _TESTS[0],
+    _HARNESSES[0],
+    *_TERMS,
+    *_DATA_SECTIONS,
+)
 _METADATA_FIELDS = frozenset(field.name for field in dataclass_fields(Metadata))
 
 
@@ -52,6 +68,8 @@ def read_document(root: Node, stem: str, path: Path, log: ProblemLog) -> Contrac
         obligations=_all(root, _OBLIGATIONS, read_obligations, log),
         falsification_tests=_all(root, _TESTS, read_tests, log),
         harnesses=_all(root, _HARNESSES, read_harnesses, log),
+        assumes=_terms(root, "assumes", log),
+        guarantees=_terms(root, "guarantees", log),
         sections=MappingProxyType(_other_sections(root, log)),
     )
 
@@ -69,6 +87,11 @@ def _all(
 def _equations(root: MapNode, log: ProblemLog) -> dict[str, Equation]:
     entry = root.entries.get("equations")
     return {} if entry is None else read_equations(entry[1], log)
+
+
+def _terms(root: MapNode, name: str, log: ProblemLog) -> Terms | None:
+    entry = root.entries.get(name)
+    return None if entry is None else read_terms(entry[1], name, log)
 
 
 def _metadata(root: MapNode, log: ProblemLog) -> Metadata:
@@ -105,7 +128,7 @@ def _kind(fields: Fields) -> str:
         return kind
     if kind is not None:
         message = f"{fields.path('kind')}: unknown kind {quoted(kind)}, taken as {default!r}"
-        fields.log.add(node, message, did_you_mean(kind, KINDS))
+        fields.log.add(node, message, did_you_mean(kind, KINDS), nearest(kind, KINDS))
     return default
 
 
@@ -115,14 +138,16 @@ def _level(fields: Fields, name: str) -> str:
     if node is None or level in ENFORCEMENT_LEVELS:
         return level
     message = f"{fields.path(name)}: unknown level {quoted(level)}; it is not used"
-    fields.log.add(node, message, did_you_mean(level, ENFORCEMENT_LEVELS))
+    fields.log.add(
+        node, message, did_you_mean(level, ENFORCEMENT_LEVELS), nearest(level, ENFORCEMENT_LEVELS)
+    )
     return ""
 
 
 def _depends_on(fields: Fields) -> tuple[str, ...]:
     node = fields.take("depends_on")
     names = node.entries if isinstance(node, MapNode) else fields.texts("depends_on")
-    return tuple(re.sub(r"\.ya?ml\Z", "", PurePosixPath(name).name) for name in names)
+    return tuple(stem_of(name) for name in names)
 
 
 def _other_sections(root: MapNode, log: ProblemLog) -> dict[str, Any]:
@@ -132,15 +157,17 @@ def _other_sections(root: MapNode, log: ProblemLog) -> dict[str, Any]:
             continue
         others[name] = as_data(value)
         if name not in _DATA_SECTIONS and not log.full:
-            log.add(key, f"unknown section {quoted(name)}", _section_hint(name))
+            hint, instead = _section_hint(name)
+            log.add(key, f"unknown section {quoted(name)}", hint, instead)
     return others
 
 
-def _section_hint(name: str) -> str:
+def _section_hint(name: str) -> tuple[str, str]:
+    """What to do with a section, and the name that it ought to have if that is all."""
     if name in _METADATA_FIELDS:
-        return f"write it as metadata.{name}"
+        return f"write it as metadata.{name}", ""
     if name in ("preconditions", "postconditions", "invariants"):
-        return f"write it as equations.<name>.{name}"
+        return f"write it as equations.<name>.{name}", ""
     if name == "bindings":
-        return "write it in a file named binding.yaml"
-    return did_you_mean(name, _DOCUMENTED)
+        return "write it in a file named binding.yaml", ""
+    return did_you_mean(name, _DOCUMENTED), nearest(name, _DOCUMENTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ from typing import Final, TypeAlias
 
 from tracepact.contracts import Problem
 from tracepact.contracts.files import display_name, read_bytes
-from tracepact.contracts.problem_log import ProblemLog
+from tracepact.contracts.problem_log import ProblemLog, Spot
 from tracepact.types import SourceLocation
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 _HOMES: Final = ("tracepact", "tracepact.enforce", "tracepact.enforce.decorator")
-_SKIPPED: Final = frozenset(("node_modules", "site-packages", "build", "dist", "__pycache__"))
+_REFUSALS: Final = ("pytest.skip", "pytest.fail", "pytest.xfail", "self.skipTest", "self.fail")
+_SKIPPED: Final = frozenset(
+    ("node_modules", "site-packages", "build", "dist", "target", "__pycache__")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class SourceFunction:
         qualname: `function` or `Class.method`.
         parameters: Names in order.
         signature: Its parameters as they are written; empty where nothing is known.
+        decorators: Every decorator as it is written.
+        is_annotated: Whether each parameter but `self` and `cls` has a type.
+        is_stub: Whether the body does nothing: it is empty, refuses, or skips.
     """
 
     module: str
@@ -53,6 +60,9 @@ class SourceFunction:
     signature: str
     decorations: tuple[Decoration, ...]
     location: SourceLocation
+    decorators: tuple[str, ...] = ()
+    is_annotated: bool = False
+    is_stub: bool = False
 
     @property
     def name(self) -> str:
@@ -73,23 +83,28 @@ def read_functions(path: Path) -> tuple[list[SourceFunction], list[Problem]]:
     """
     functions: list[SourceFunction] = []
     problems: list[Problem] = []
-    for file in _files(path):
+    for file in source_files(path):
         log = ProblemLog(display_name(file))
         data = read_bytes(file, log)
         if data is not None:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of its author's concern, not of ours
-                    tree = ast.parse(data)
-            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                line = getattr(error, "lineno", None) or 1
-                place = SourceLocation(log.file, line, getattr(error, "offset", None) or 1)
-                what = f"not Python: {getattr(error, 'msg', error)}"
-                problems.append(Problem(place, what, "it is left out; correct it"))
-            else:
-                functions += _Reader(log.file, module_of(file), tree).functions
+            functions += parse_functions(file, data, log)
         problems += log.problems
     return functions, problems
+
+
+def parse_functions(file: Path, data: bytes, log: ProblemLog) -> list[SourceFunction]:
+    """All functions of a file whose content is known; a problem where it is no Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its author's concern, not of ours
+            tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        offset = getattr(error, "offset", None) or 1
+        place = Spot(getattr(error, "lineno", None) or 1, offset)
+        what = f"not Python: {getattr(error, 'msg', error)}"
+        log.add(place, what, "it is left out; correct it")
+        return []
+    return _Reader(log.file, module_of(file), tree).functions
 
 
 def module_of(file: Path) -> str:
@@ -103,14 +118,19 @@ def module_of(file: Path) -> str:
     return ".".join(parts)
 
 
-def _files(path: Path) -> Iterator[Path]:
+def source_files(path: Path, *suffixes: str) -> Iterator[Path]:
+    """The file itself, or every file in a folder and below but what tools put there.
+
+    Args:
+        path: File or folder.
+        suffixes: Of the files; `.py` by default.
+    """
     if path.is_file():
         yield path
         return
-    for file in sorted(path.rglob("*.py")):
-        inside = file.relative_to(path).parts[:-1]
-        if not any(part in _SKIPPED or part.startswith(".") for part in inside):
-            yield file
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(f for f in folders if f not in _SKIPPED and not f.startswith("."))
+        yield from (Path(folder, n) for n in sorted(names) if n.endswith(suffixes or (".py",)))
 
 
 class _Reader:
@@ -158,6 +178,9 @@ class _Reader:
             f"({ast.unparse(node.args)})",
             tuple(each for each in found if each is not None),
             self._place(node),
+            tuple(ast.unparse(each) for each in node.decorator_list),
+            _is_annotated(node),
+            all(_does_nothing(each) for each in node.body),
         )
 
     def _decoration(self, node: ast.expr) -> Decoration | None:
@@ -189,6 +212,26 @@ def _names_made_by(node: ast.stmt) -> list[str]:
         return [each.asname or each.name for each in node.names]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     return [each.id for each in targets if isinstance(each, ast.Name)]
+
+
+def _is_annotated(node: Definition) -> bool:
+    given = node.args
+    parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    return all(a.annotation is not None for a in parameters if a.arg not in ("self", "cls"))
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Expr(ast.Constant()) | ast.Raise():
+            return True
+        case ast.Assert(test):
+            return not any(isinstance(node, ast.Name) for node in ast.walk(test))
+        case ast.Return(None | ast.Constant()):
+            return True
+        case ast.Expr(ast.Call(function)):
+            return ast.unparse(function) in _REFUSALS
+        case _:
+            return False
 
 
 def _constant(node: ast.expr) -> object:

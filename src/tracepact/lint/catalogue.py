@@ -24,14 +24,15 @@ def _lines() -> Iterator[str]:
             yield f"Gate {gate.order}. {gate.summary}"
         yield ""
         for rule in rules:
-            yield from _rule(rule)
+            yield from rule_lines(rule)
 
 
-def _rule(rule: Rule) -> Iterator[str]:
+def rule_lines(rule: Rule) -> Iterator[str]:
+    """One rule: what it finds, why, and an example."""
     yield f"### {rule.id} {rule.name}"
     yield ""
     yield f"*{rule.severity.capitalize()}.* {rule.what}"
     yield ""
     yield f"**Why:** {rule.why}"
     yield ""
-    yield from ("```yaml", "# not so", rule.bad, "# but so", rule.good, "```", "")
+    yield from (f"```{rule.language}", "# not so", rule.bad, "# but so", rule.good, "```", "")

@@ -13,18 +13,31 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "info")
 """From what fails a run to what is only said."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to write at the place of a finding.
+
+    `replace` puts a text in place of the key or value that begins there, `add` a field
+    (`name: text`) into the map that does, and `remove` takes away the comment.
+    """
+
+    how: Literal["replace", "add", "remove"]
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One thing that may be wrong with a contract; its texts are the documentation.
+    """One thing that may be wrong with contracts or with code; its texts are the documentation.
 
     Attributes:
-        id: Stable for ever, `PV-FAMILY-NNN`; selections and suppressions name it.
+        id: Stable for ever, `PV-FAMILY-NNN` or `CB-NNNN`; selections and suppressions name it.
         severity: Of its findings, unless one says otherwise.
         name: The defect in words, `like-this`.
         what: What it finds, in Markdown.
         why: What goes wrong when nobody looks.
         bad: Lines of a contract that it finds.
         good: The same lines as they ought to be.
+        language: Of the lines, for documents.
     """
 
     id: str
@@ -34,6 +47,7 @@ class Rule:
     why: str
     bad: str
     good: str
+    language: str = "yaml"
 
     def at(
         self,
@@ -44,6 +58,7 @@ class Rule:
         contract: str = "",
         equation: str = "",
         severity: Severity | None = None,
+        remedy: Remedy | None = None,
     ) -> Finding:
         """A finding of this rule."""
         return Finding(
@@ -54,6 +69,7 @@ class Rule:
             contract=contract,
             equation=equation,
             severity=severity or self.severity,
+            remedy=remedy,
         )
 
 
@@ -68,6 +84,8 @@ class Finding:
         contract: Stem of the contract, "" where it is about none.
         equation: Its equation, "" where it is about the whole contract.
         suppressed: A comment in the file says that somebody knows.
+        known: A baseline has it already.
+        remedy: What to write instead, if that can be said.
     """
 
     rule: Rule
@@ -78,3 +96,10 @@ class Finding:
     equation: str
     severity: Severity
     suppressed: bool = False
+    known: bool = False
+    remedy: Remedy | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it counts: nobody accepted it, and no baseline has it."""
+        return not self.suppressed and not self.known

@@ -5,21 +5,24 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from tracepact.bindings import Bindings
+from tracepact.evidence import Result
 from tracepact.lint import gates as gate_modules
+from tracepact.lint.baseline import Known, absent, marked
 from tracepact.lint.gates._base import Gate, Project
 from tracepact.lint.rule import SEVERITIES, Finding, Rule, Severity
 from tracepact.lint.settings import Settings, chosen
-from tracepact.lint.source import LintFile, open_paths
-from tracepact.lint.sources import defined_names, public_functions
+from tracepact.lint.source import LintFile, open_paths, relative
+from tracepact.lint.sources import public_functions
 from tracepact.lint.suppressions import STALE, apply
+from tracepact.score import gather, read_sources
 
 _FIRST: Final = "validate"
 _SUPPRESSIONS: Final = "suppressions"
@@ -27,11 +30,11 @@ _SUPPRESSIONS: Final = "suppressions"
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What came of one gate; `reason` says why it was skipped."""
+    """What came of one gate, or check; `reason` says why it was skipped, or what was looked at."""
 
     name: str
     order: int
-    status: Literal["passed", "failed", "skipped"]
+    status: Literal["passed", "warned", "failed", "skipped"]
     reason: str = ""
 
 
@@ -44,17 +47,25 @@ class Report:
         gates: In order.
         linted: Number of files that were looked at.
         files: All files, by the name that locations have.
+        absent: What the baseline has and this run has not; None without a baseline.
+        command: What ran.
+        stage: What it calls a gate.
+        rules: The whole catalogue, by the name of their gate.
     """
 
     findings: tuple[Finding, ...]
     gates: tuple[GateResult, ...]
     linted: int
     files: Mapping[str, LintFile]
+    absent: tuple[Known, ...] | None = None
+    command: str = "lint"
+    stage: str = "gate"
+    rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=lambda: all_rules())
 
     @property
     def open(self) -> list[Finding]:
-        """Findings that nobody accepted."""
-        return [finding for finding in self.findings if not finding.suppressed]
+        """Findings that count: nobody accepted them, and no baseline has them."""
+        return [finding for finding in self.findings if finding.open]
 
     @property
     def counts(self) -> Mapping[Severity, int]:
@@ -86,20 +97,26 @@ def lint(
     *,
     bindings: Bindings | None = None,
     sources: tuple[Path, ...] = (),
+    evidence: Iterable[Result] = (),
     min_level: str = "",
     only: Set[Path] | None = None,
     today: date | None = None,
+    baseline: Sequence[Known] | None = None,
+    track: Callable[[Sequence[LintFile]], Iterable[LintFile]] = iter,
 ) -> Report:
     """Hold contract files against the rules.
 
     Args:
         paths: Files and folders.
         settings: Which rules; all of them by default.
-        bindings: For reverse coverage.
+        bindings: For reverse coverage and scores.
         sources: Folders or files with functions and tests.
+        evidence: What is known to have run; see `tracepact.evidence`.
         min_level: Level that every kernel must reach.
         only: Resolved paths; other files are known, but not looked at.
         today: For suppressions that end.
+        baseline: Findings that do not count again.
+        track: Passes the files on, and may say how far they are.
 
     Raises:
         ConfigError: A path does not exist, or a selection matches no rule.
@@ -110,20 +127,28 @@ def lint(
     ids = {name: [rule.id for rule in rules] for name, rules in all_rules().items()}
     wanted = chosen(settings, ids)
     files = open_paths(paths)
+    linted = [file for file in files if only is None or file.path.resolve() in only]
     project = Project(
         files=files,
         bindings=bindings,
         sources=sources,
         functions=cache(lambda: public_functions(sources)),
-        tests=cache(lambda: defined_names(sources)),
+        cited=cache(
+            lambda: read_sources(
+                sources,
+                [one.contract for one in linted if one.contract is not None],
+                bindings or Bindings(path=None),
+            )
+        ),
+        ran=gather(evidence),
         min_level=min_level,
+        min_score=settings.min_score,
         min_coverage_percent=settings.min_coverage_percent,
     )
     skipped = {name: _why_skipped(name, project, wanted) for name in all_gates()}
-    linted = [file for file in files if only is None or file.path.resolve() in only]
     every = frozenset(rule for rules in ids.values() for rule in rules)
     found: list[Finding] = []
-    for file in linted:
+    for file in track(linted):
         of_file, ran = _lint_file(file, project, skipped)
         judged = ran & wanted | wanted & {STALE.id}
         kept = [one for one in of_file if one.rule.id in wanted]
@@ -132,8 +157,14 @@ def lint(
         if not skipped[name] and linted:
             found += (one for one in gate.check_project(project) if one.rule.id in wanted)
     found.sort(key=lambda one: (*_place(one), one.rule.id, one.message))
+    gone = None
+    if baseline is not None:
+        found = marked(found, baseline)
+        names = {relative(file.start.file) for file in linted}
+        judged = {rule for name, rules in ids.items() if not skipped.get(name) for rule in rules}
+        gone = absent(baseline, found, names, judged & wanted)
     results = tuple(_result(name, skipped[name], found) for name in all_gates())
-    return Report(tuple(found), results, len(linted), {f.start.file: f for f in files})
+    return Report(tuple(found), results, len(linted), {f.start.file: f for f in files}, gone)
 
 
 def _lint_file(
@@ -169,7 +200,7 @@ def _result(name: str, skipped: str, found: Iterable[Finding]) -> GateResult:
     gate = all_gates()[name]
     if skipped:
         return GateResult(name, gate.order, "skipped", skipped)
-    errors = (one for one in found if one.severity == "error" and not one.suppressed)
+    errors = (one for one in found if one.severity == "error" and one.open)
     failed = any(one.rule in gate.rules for one in errors)
     return GateResult(name, gate.order, "failed" if failed else "passed")
 

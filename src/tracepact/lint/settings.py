@@ -7,20 +7,43 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracepact.bindings.find import tool_settings
+from tracepact.contracts.model import ENFORCEMENT_LEVELS
 from tracepact.contracts.problem_log import did_you_mean
 from tracepact.errors import ConfigError
 from tracepact.lint.gates._base import MIN_COVERAGE_PERCENT
+from tracepact.score import GRADES
 
-_KEYS = ("select", "ignore", "min-coverage")
+_KEYS = (
+    "select",
+    "ignore",
+    "min-coverage",
+    "min-level",
+    "min-score",
+    "source",
+    "binding",
+    "baseline",
+    "strict",
+)
+
+_EXAMPLES = {"select": "'PV-VAL', 'audit'", "ignore": "'PV-ENF-001'", "source": "'src', 'tests'"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Which rules run, as ids, beginnings of ids, or names of gates."""
+    """Which rules run, as ids, beginnings of ids, or names of gates, and on what.
+
+    The command line takes what it is not given from here; `lint` itself has arguments for it.
+    """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     min_coverage_percent: float = MIN_COVERAGE_PERCENT
+    min_score: float = 0.0
+    min_level: str = ""
+    sources: tuple[Path, ...] = ()
+    binding: Path | None = None
+    baseline: Path | None = None
+    strict: bool = False
 
 
 def read_settings(project: Path) -> Settings:
@@ -39,17 +62,57 @@ def read_settings(project: Path) -> Settings:
     percent = found.get("min-coverage", MIN_COVERAGE_PERCENT)
     if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
         raise ConfigError(f"{where}: min-coverage must be a number from 0 to 100")
+    level, strict = found.get("min-level", ""), found.get("strict", False)
+    if level not in ("", *ENFORCEMENT_LEVELS):
+        hint = did_you_mean(str(level), ENFORCEMENT_LEVELS)
+        raise ConfigError(f"{where}: unknown min-level {level!r}; {hint}")
+    if not isinstance(strict, bool):
+        raise ConfigError(f"{where}: strict must be true or false")
     return Settings(
         select=_texts(found, "select", where),
         ignore=_texts(found, "ignore", where),
         min_coverage_percent=float(percent),
+        min_score=read_score(found.get("min-score", 0.0), where),
+        min_level=level,
+        sources=tuple(project / name for name in _texts(found, "source", where)),
+        binding=_path(found, "binding", project, where),
+        baseline=_path(found, "baseline", project, where),
+        strict=strict,
     )
+
+
+def _path(found: Mapping[str, object], key: str, project: Path, where: str) -> Path | None:
+    value = found.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{where}: {key} must be the name of a file")
+    return project / value
+
+
+def read_score(value: object, where: str) -> float:
+    """A least score, given as a number from 0 to 1 (also as text) or as the letter of a grade.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    for least, letter in GRADES:
+        if value == letter:
+            return least
+    try:
+        score = float(value) if isinstance(value, str | int | float) else -1.0
+    except ValueError:
+        score = -1.0
+    if isinstance(value, bool) or not 0 <= score <= 1:
+        letters = ", ".join(letter for _, letter in GRADES)
+        raise ConfigError(f"{where}: a score must be a number from 0 to 1, or one of {letters}")
+    return score
 
 
 def _texts(found: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
     value = found.get(key, [])
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ConfigError(f"{where}: {key} must be a list of rules, as ['PV-VAL', 'audit']")
+        raise ConfigError(f"{where}: {key} must be a list of texts, as [{_EXAMPLES[key]}]")
     return tuple(value)
 
 

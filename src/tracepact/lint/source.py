@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -78,6 +79,29 @@ class LintFile:
                 return SourceLocation(record.file, place.line, place.column)
         return record
 
+    def listed(self, record: SourceLocation, text: str, *names: str) -> SourceLocation:
+        """Where a text stands in a field of a record that may be a list; see `value`."""
+        node = self._maps.get((record.line, record.column or 1))
+        for name in names:
+            value = node.entries[name][1] if node is not None and name in node.entries else None
+            for item in value.items if isinstance(value, ListNode) else ():
+                if isinstance(item, ScalarNode) and item.text.strip() == text:
+                    return SourceLocation(record.file, item.line, item.column)
+        return self.value(record, *names)
+
+    def map_at(self, place: SourceLocation) -> MapNode | None:
+        """The map that begins at a place."""
+        return self._maps.get((place.line, place.column or 1))
+
+    def scalar_at(self, place: SourceLocation) -> tuple[ScalarNode, MapNode | None] | None:
+        """The text that begins at a place, and, where it is a key, the map that it is a key of."""
+        return self._scalars.get((place.line, place.column or 1))
+
+    def is_inside_text(self, line: int) -> bool:
+        """Whether a value that goes over several lines is on that one."""
+        texts = (node for node, _ in self._scalars.values())
+        return any(one.line <= line <= int(one.end.line) + 1 for one in texts if _is_tall(one))
+
     def item(self, section: str, name: str, index: int) -> SourceLocation:
         """Where entry `index` of the list `name` in a top-level section stands."""
         owner = self._root.entries.get(section) if self._root else None
@@ -112,6 +136,26 @@ class LintFile:
         return root if isinstance(root, MapNode) else None
 
     @cached_property
+    def _scalars(self) -> dict[tuple[int, int], tuple[ScalarNode, MapNode | None]]:
+        found: dict[tuple[int, int], tuple[ScalarNode, MapNode | None]] = {}
+        pending: list[Node] = [] if self._root is None else [self._root]
+        seen: set[int] = set()
+        while pending:
+            node = pending.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, ScalarNode):
+                found.setdefault((node.line, node.column), (node, None))
+            elif isinstance(node, ListNode):
+                pending += node.items
+            else:
+                for key, value in node.entries.values():
+                    found[key.line, key.column] = key, node
+                    pending.append(value)
+        return found
+
+    @cached_property
     def _maps(self) -> dict[tuple[int, int], MapNode]:
         found: dict[tuple[int, int], MapNode] = {}
         pending: list[Node] = [] if self._root is None else [self._root]
@@ -129,6 +173,22 @@ class LintFile:
         return found
 
 
+def _is_tall(node: ScalarNode) -> bool:
+    return bool(node.end.line > node.start.line)
+
+
+def printable(text: str) -> str:
+    """The text without characters that would move a cursor or start a line."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "�" for c in text)
+
+
+def relative(file: str) -> str:
+    """A path as seen from the current folder, with forward slashes; absolute if not below it."""
+    path = Path(os.path.abspath(file))
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
 def open_paths(paths: Iterable[Path]) -> list[LintFile]:
     """Contract files of files and folders, in order, each once.
 
@@ -140,15 +200,20 @@ def open_paths(paths: Iterable[Path]) -> list[LintFile]:
         if not root.exists():
             raise ConfigError(f"{root} does not exist; name contract files, or folders of them")
         files, problems = find_files(root) if root.is_dir() else ([root], [])
-        there = [one for one in _read(files) if one.path.resolve() not in found]
-        readable = ((one.path, one.data) for one in there if one.data is not None)
+        new: dict[Path, Path] = {}
+        for path in files:
+            place = path.resolve()
+            if place not in found:
+                new.setdefault(place, path)
+        there = dict(zip(new, _read(new.values()), strict=True))
+        readable = ((one.path, one.data) for one in there.values() if one.data is not None)
         held = {one.path: one for one in open_files(root, readable)}
-        for one in there:
+        for one in there.values():
             one.held = held.get(one.path)
-            found[one.path.resolve()] = one
+        found |= there
         for problem in problems:
-            place = Path(problem.location.file)
-            found[place.resolve()] = LintFile(place, None, unread=[problem])
+            path = Path(problem.location.file)
+            found[path.resolve()] = LintFile(path, None, unread=[problem])
     return list(found.values())
 
 

@@ -1,51 +1,23 @@
-"""Functions and tests below the folders that a run is given, read once when first asked for."""
+"""Functions below the folders that a run is given."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
-from tracepact.contracts.files import read_bytes
-from tracepact.contracts.problem_log import ProblemLog
+from tracepact.contracts import Problem
 from tracepact.enforce.functions import SourceFunction, read_functions
 
-_SKIPPED: Final = frozenset(("node_modules", "site-packages", "build", "dist", "target"))
-_TEST: Final = re.compile(
-    rb"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?(?:async\s+)?(?:def|fn)\s+(\w+)", re.MULTILINE
-)
 
-
-def public_functions(sources: Iterable[Path]) -> list[SourceFunction]:
-    """Functions of the sources, without those of test files."""
-    return [
-        function
-        for root in sources
-        for function in read_functions(root)[0]
-        if not _is_test_file(Path(function.location.file), root)
-    ]
-
-
-def defined_names(sources: Iterable[Path]) -> dict[str, set[Path]]:
-    """Functions that Python and Rust files define, and in which files; read as text."""
-    found: dict[str, set[Path]] = {}
+def public_functions(sources: Iterable[Path]) -> tuple[list[SourceFunction], list[Problem]]:
+    """Functions of the sources without those of test files, and files that cannot be read."""
+    functions: list[SourceFunction] = []
+    problems: list[Problem] = []
     for root in sources:
-        for path in _files(root):
-            data = read_bytes(path, ProblemLog(""))
-            for name in _TEST.findall(data or b""):
-                found.setdefault(name.decode("utf-8", "replace"), set()).add(path)
-    return found
-
-
-def _files(root: Path) -> Iterator[Path]:
-    if root.is_file():
-        yield root
-        return
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if f not in _SKIPPED and not f.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if name.endswith((".py", ".rs")))
+        found, unread = read_functions(root)
+        functions += (f for f in found if not _is_test_file(Path(f.location.file), root))
+        problems += (p for p in unread if not _is_test_file(Path(p.location.file), root))
+    return functions, problems
 
 
 def _is_test_file(path: Path, root: Path) -> bool:

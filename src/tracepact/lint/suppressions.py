@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final
 
 from tracepact.contracts.problem_log import quoted
-from tracepact.lint.rule import Finding, Rule
+from tracepact.lint.rule import Finding, Remedy, Rule
 from tracepact.lint.source import LintFile
 from tracepact.types import SourceLocation
 
@@ -70,7 +70,9 @@ def apply(
         for one in comments:
             said = _stale(one, ran, known, today)
             if said is not None:
-                yield STALE.at(one.place, *said, contract=file.stem)
+                idle = one.rules and not one.used and set(one.rules) <= ran
+                remedy = Remedy("remove") if idle else None
+                yield STALE.at(one.place, *said, contract=file.stem, remedy=remedy)
 
 
 def _read(file: LintFile) -> Iterator[_Suppression]:

@@ -8,10 +8,19 @@ from functools import cached_property
 from pathlib import Path
 
 from tracepact.bindings import Bindings
-from tracepact.contracts import Contract, ContractRegistry, load_contract
+from tracepact.contracts import Contract, ContractRegistry, Problem, load_contract
 from tracepact.enforce.functions import SourceFunction
 from tracepact.lint.rule import Finding, Rule
 from tracepact.lint.source import LintFile
+from tracepact.score import (
+    ContractScore,
+    Placeholder,
+    Ran,
+    Sources,
+    find_placeholders,
+    score_contract,
+)
+from tracepact.score.ran import NOTHING_RAN
 
 MIN_COVERAGE_PERCENT = 50.0
 
@@ -24,18 +33,22 @@ class Project:
         files: All contract files, also those that are not linted in this run.
         bindings: None where no binding file is given.
         sources: Folders with the sources of functions and tests; may be empty.
-        functions: Functions in the sources, tests left out.
-        tests: Qualified and plain names of the tests in the sources, with their files.
+        functions: Functions in the sources, tests left out, and files that cannot be read.
+        cited: What the contracts cite and the bindings name, looked up in the sources.
+        ran: What is known to have run.
         min_level: Level that every kernel must reach; "" leaves it to the contracts.
+        min_score: Total that every contract must reach.
         min_coverage_percent: Of public functions that must be bound.
     """
 
     files: list[LintFile]
     bindings: Bindings | None = None
     sources: tuple[Path, ...] = ()
-    functions: Callable[[], list[SourceFunction]] = list
-    tests: Callable[[], dict[str, set[Path]]] = dict
+    functions: Callable[[], tuple[list[SourceFunction], list[Problem]]]
+    cited: Callable[[], Sources]
+    ran: Ran = NOTHING_RAN
     min_level: str = ""
+    min_score: float = 0.0
     min_coverage_percent: float = MIN_COVERAGE_PERCENT
 
     def contract(self, stem: str, beside: Path) -> Contract | None:
@@ -48,6 +61,29 @@ class Project:
             if path.is_file():
                 return load_contract(path)[0]
         return ContractRegistry.builtin().contracts.get(stem)
+
+    def score(self, contract: Contract) -> ContractScore:
+        """What a contract is worth, with what this run is given; judged once."""
+        found = self._scores.get(id(contract))
+        if found is None:
+            needs = contract.metadata.depends_on
+            found = self._scores[id(contract)] = score_contract(
+                contract,
+                bindings=self.bindings or Bindings(path=None),
+                sources=self.cited() if self.sources else None,
+                ran=self.ran,
+                known=[stem for stem in needs if self.contract(stem, contract.path)],
+                placeholders=self._placeholders,
+            )
+        return found
+
+    @cached_property
+    def _scores(self) -> dict[int, ContractScore]:
+        return {}
+
+    @cached_property
+    def _placeholders(self) -> tuple[Placeholder, ...]:
+        return find_placeholders(one.contract for one in self.files if one.contract is not None)
 
     def first(self, stem: str) -> LintFile | None:
         """The file whose contract counts under that name."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tracepact.contracts import Contract
-from tracepact.contracts.problem_log import did_you_mean, quoted, shortened
+from tracepact.contracts.problem_log import did_you_mean, nearest, quoted, shortened
 from tracepact.lint.gates._base import Gate, Project
-from tracepact.lint.rule import Finding, Rule
+from tracepact.lint.rule import Finding, Remedy, Rule
 from tracepact.lint.source import LintFile
 
 NO_TESTS = Rule(
@@ -78,15 +78,24 @@ def _check(file: LintFile, contract: Contract, project: Project) -> Iterator[Fin
         elif harness.obligation not in known:
             place = file.value(harness.location, "obligation")
             message = f"{called} is about {quoted(harness.obligation)}, which is no obligation here"
-            hint = did_you_mean(harness.obligation, known)
-            yield UNKNOWN_OBLIGATION.at(place, message, hint, contract=stem)
+            hint, remedy = (
+                did_you_mean(harness.obligation, known),
+                _instead(harness.obligation, known),
+            )
+            yield UNKNOWN_OBLIGATION.at(place, message, hint, contract=stem, remedy=remedy)
     for obligation in contract.obligations:
         for name in obligation.applies_to:
             if name not in contract.equations and name not in ("all", "simd"):
-                place = file.value(obligation.location, "applies_to", "equation")
+                place = file.listed(obligation.location, name, "applies_to", "equation")
                 message = f"applies to {quoted(name)}, which is no equation here"
-                hint = did_you_mean(name, [*contract.equations, "all"])
-                yield UNKNOWN_EQUATION.at(place, message, hint, contract=stem)
+                names = [*contract.equations, "all"]
+                hint, remedy = did_you_mean(name, names), _instead(name, names)
+                yield UNKNOWN_EQUATION.at(place, message, hint, contract=stem, remedy=remedy)
+
+
+def _instead(name: str, known: Iterable[str]) -> Remedy | None:
+    near = nearest(name, known)
+    return Remedy("replace", near) if near else None
 
 
 GATE = Gate(

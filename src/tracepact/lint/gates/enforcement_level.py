@@ -10,18 +10,21 @@ from tracepact.contracts.model import ENFORCEMENT_LEVELS
 from tracepact.lint.gates._base import Gate, Project
 from tracepact.lint.rule import Finding, Rule
 from tracepact.lint.source import LintFile
+from tracepact.score import ContractScore
 
 BELOW_LEVEL = Rule(
     id="PV-ENF-003",
     severity="warning",
     name="below-level",
-    what="A kernel below `metadata.enforcement_level` (`standard` where it names none); an error "
-    "below `--min-level`. `basic`: falsification tests. `standard`: a test and a harness for "
-    "each obligation. `strict`: pre- and postconditions of every equation. `proven`: a theorem "
-    "of every obligation. Each level asks for those before it.",
+    what="A kernel below `metadata.enforcement_level`, as `--evidence` shows it; an error below "
+    "`--min-level`. `basic`: a falsification test passed. `standard`: for each obligation a test "
+    "and a bounded proof. `strict`: pre- and postconditions of every equation, and not only "
+    "placeholders. `proven`: a theorem of every obligation. Each level asks for those before it. "
+    "A kernel that names no level has to be `standard` by what is written (or, with `--source`, is "
+    "there); so does a lock as long as nothing of it ran.",
     why="Others rely on the level that a contract claims.",
     bad="metadata: {enforcement_level: strict}\nequations: {f: {formula: y = x}}",
-    good="metadata: {enforcement_level: basic}\nequations: {f: {formula: y = x}}",
+    good="metadata: {enforcement_level: basic}  # and its falsification test passed",
 )
 BELOW_LOCK = Rule(
     id="PV-LCK-001",
@@ -34,48 +37,69 @@ BELOW_LOCK = Rule(
 )
 
 _DEFAULT: Final = "standard"
+_TESTED: Final = 2
+_BOUNDED: Final = 4
+"""Rungs of the ladder."""
 
 
-def missing_for(contract: Contract) -> dict[str, str]:
-    """What a contract lacks, by the first level that asks for it; empty at `proven`."""
-    obligations = contract.obligations
-    shown = {harness.obligation for harness in contract.harnesses}
+def missing_for(contract: Contract, score: ContractScore, *, ran: bool) -> dict[str, str]:
+    """What a contract lacks, by the first level that asks for it; empty at `proven`.
+
+    Args:
+        contract: A kernel.
+        score: What it is worth.
+        ran: Whether only what ran and passed counts.
+    """
+    standing = score.standing
+    obligations = len(contract.obligations)
+    if ran:
+        tests = any(level >= _TESTED for level in standing.levels)
+        shown = sum(level >= _BOUNDED for level in standing.levels)
+        passed = " that passed"
+    else:
+        tests = standing.has_tests
+        shown = sum(map(bool, standing.bounded))
+        passed = ""
     missing = {}
-    if not contract.falsification_tests:
-        missing["basic"] = "falsification tests"
-    without = [o for o in obligations if not {o.id, o.property} & shown - {""}]
-    if not obligations or without or len(contract.falsification_tests) < len(obligations):
-        missing["standard"] = "a test and a harness for each obligation"
-    if any(not (e.preconditions and e.postconditions) for e in contract.equations.values()):
+    if not tests:
+        missing["basic"] = f"a falsification test{passed}"
+    if not obligations or min(shown, sum(standing.tested)) < obligations:
+        missing["standard"] = f"a test and a harness{passed} for each obligation"
+    if score.checks < 1:
         missing["strict"] = "pre- and postconditions of every equation"
-    if any((o.lean or {}).get("status", "") != "proved" for o in obligations):
+    if not all(standing.proved):
         missing["proven"] = "a proved theorem of every obligation"
     return missing
 
 
 def _check(file: LintFile, contract: Contract, project: Project) -> Iterator[Finding]:
-    if contract.metadata.kind != "kernel":
+    metadata = contract.metadata
+    if metadata.kind != "kernel":
         return
-    missing = missing_for(contract)
+    score = project.score(contract)
 
-    def below(level: str) -> str:
+    def below(level: str, *, ran: bool) -> str:
+        missing = missing_for(contract, score, ran=ran)
         rank = ENFORCEMENT_LEVELS.index(level) + 1
         lacks = [missing[one] for one in ENFORCEMENT_LEVELS[:rank] if one in missing]
-        return f"add {'; '.join(lacks)}" if lacks else ""
+        if not lacks:
+            return ""
+        run = "" if score.standing.ran or not ran else "; nothing of it ran, or --evidence is old"
+        return f"add {'; '.join(lacks)}{run}"
 
-    metadata = contract.metadata
-    claimed = metadata.enforcement_level or _DEFAULT
-    if metadata.locked_level and (hint := below(metadata.locked_level)):
+    ran = score.standing.ran
+    claimed = metadata.enforcement_level
+    if metadata.locked_level and (hint := below(metadata.locked_level, ran=ran)):
         place = file.entry("metadata", "locked_level")
         message = f"below the locked level {metadata.locked_level}"
         yield BELOW_LOCK.at(place, message, hint, contract=contract.stem)
-    if project.min_level and (hint := below(project.min_level)):
+    if project.min_level and (hint := below(project.min_level, ran=True)):
         message = f"below the level {project.min_level}, which this run asks for"
         yield BELOW_LEVEL.at(file.start, message, hint, contract=contract.stem, severity="error")
-    elif hint := below(claimed):
-        word = "claims" if metadata.enforcement_level else "has where it names none"
+    elif hint := below(claimed or _DEFAULT, ran=bool(claimed)):
+        word = "claims" if claimed else "has where it names none"
         place = file.entry("metadata", "enforcement_level")
-        message = f"below the level {claimed}, which it {word}"
+        message = f"below the level {claimed or _DEFAULT}, which it {word}"
         yield BELOW_LEVEL.at(place, message, hint, contract=contract.stem)
 
 

@@ -8,7 +8,7 @@ from tracepact.contracts import Contract, FalsificationTest, Harness
 from tracepact.contracts.conditions import compile_conditions
 from tracepact.contracts.problem_log import quoted, shortened
 from tracepact.lint.gates._base import Gate, Project
-from tracepact.lint.rule import Finding, Rule
+from tracepact.lint.rule import Finding, Remedy, Rule
 from tracepact.lint.source import LintFile
 
 UNUSABLE = Rule(
@@ -98,7 +98,10 @@ def _file(file: LintFile, project: Project) -> Iterator[Finding]:
     readable = file.held is not None and file.held.has_contract
     rule = IGNORED if readable else UNUSABLE
     for problem in file.problems:
-        yield rule.at(problem.location, problem.message, problem.hint, contract=file.stem)
+        remedy = Remedy("replace", problem.instead) if problem.instead else None
+        yield rule.at(
+            problem.location, problem.message, problem.hint, contract=file.stem, remedy=remedy
+        )
     first = project.first(file.stem)
     if readable and first is not None and first is not file:
         message = f"a second contract {quoted(file.stem)}"
@@ -170,19 +173,29 @@ def _records(file: LintFile, contract: Contract) -> Iterator[Finding]:
         seen.add(one.id)
     for test in contract.falsification_tests:
         called = f"falsification test {shortened(test.id)}".strip()
-        if not test.prediction:
+        if _is_blank(test.prediction):
             hint = "say what would be observed if it held"
             message = f"{called} has no prediction"
-            yield UNUSABLE.at(test.location, message, hint, contract=contract.stem)
-        if not test.if_fails:
+            remedy = Remedy("add", "prediction: <what would be observed if it held>")
+            yield UNUSABLE.at(test.location, message, hint, contract=contract.stem, remedy=remedy)
+        if _is_blank(test.if_fails):
             hint = "say where to look when it fails"
             message = f"{called} has no if_fails"
-            yield INCOMPLETE.at(test.location, message, hint, contract=contract.stem)
+            remedy = Remedy("add", "if_fails: <where to look when it fails>")
+            yield INCOMPLETE.at(test.location, message, hint, contract=contract.stem, remedy=remedy)
     for harness in contract.harnesses:
         if harness.bound is None:
             message = f"harness {shortened(harness.id)} has no bound"
             hint = "say up to which size it is checked"
-            yield INCOMPLETE.at(harness.location, message, hint, contract=contract.stem)
+            remedy = Remedy("add", "bound: <largest size that is checked>")
+            yield INCOMPLETE.at(
+                harness.location, message, hint, contract=contract.stem, remedy=remedy
+            )
+
+
+def _is_blank(text: str) -> bool:
+    """Whether nothing is said, or what `--suggest` left to be filled in."""
+    return not text or (text.startswith("<") and text.endswith(">"))
 
 
 def _provability(file: LintFile, contract: Contract) -> Iterator[Finding]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tracepact.lint.outputs._base import relative
 from tracepact.lint.rule import Severity
 from tracepact.lint.run import Report
+from tracepact.lint.source import relative
 
 _COMMANDS: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "notice"}
 

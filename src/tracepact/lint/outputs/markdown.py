@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from tracepact.lint.outputs._base import printable, relative, summary
+from tracepact.lint.outputs._base import summary
 from tracepact.lint.run import Report
+from tracepact.lint.source import printable, relative
 
 
 def render(report: Report) -> str:
     """GitHub's Markdown; texts of contracts cannot add markup."""
-    lines = ["# tracepact lint", "", summary(report), ""]
+    lines = [f"# tracepact {report.command}", "", summary(report), ""]
     if report.open:
         lines += ["| place | rule | severity | finding | next |", "| --- | --- | --- | --- | --- |"]
         for finding in report.open:
@@ -24,7 +25,7 @@ def render(report: Report) -> str:
             )
             lines.append(f"| {' | '.join(map(_cell, cells))} |")
         lines.append("")
-    lines += ["| gate | result |", "| --- | --- |"]
+    lines += [f"| {report.stage} | result |", "| --- | --- |"]
     for gate in report.gates:
         said = f"{gate.status}: {gate.reason}" if gate.reason else gate.status
         lines.append(f"| {gate.order} {_cell(gate.name)} | {_cell(said)} |")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
 from tracepact.config import __version__
-from tracepact.lint.outputs._base import relative
+from tracepact.lint.baseline import FINGERPRINT, Known, fingerprints
+from tracepact.lint.fixes import Edit, edit_of
 from tracepact.lint.rule import SEVERITIES, Finding, Rule, Severity
-from tracepact.lint.run import Report, all_rules
+from tracepact.lint.run import Report
+from tracepact.lint.source import relative
 
 _LEVELS: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "note"}
 _MOST_RESULTS: Final = 25_000
@@ -21,12 +21,14 @@ _MOST_RESULTS: Final = 25_000
 
 def render(report: Report) -> str:
     """One run with the whole catalogue of rules; suppressed findings are marked as such."""
-    rules = [(name, rule) for name, of_gate in all_rules().items() for rule in of_gate]
+    rules = [(name, rule) for name, of_gate in report.rules.items() for rule in of_gate]
     index = {rule.id: place for place, (_, rule) in enumerate(rules)}
-    ordered = sorted(report.findings, key=lambda one: SEVERITIES.index(one.severity))
-    seen: Counter[str] = Counter()
-    results = [_result(one, index, seen) for one in ordered[:_MOST_RESULTS]]
-    left_out = len(ordered) - len(results)
+    pairs = list(zip(report.findings, fingerprints(report.findings), strict=True))
+    pairs.sort(key=lambda pair: SEVERITIES.index(pair[0].severity))
+    results = [_result(*pair, report, index) for pair in pairs[:_MOST_RESULTS]]
+    gone = [_gone(known, index) for known in report.absent or ()]
+    results += gone[: _MOST_RESULTS - len(results)]
+    left_out = len(pairs) + len(gone) - len(results)
     invocation: dict[str, Any] = {"executionSuccessful": True}
     if left_out:
         text = f"{left_out} less severe findings are left out"
@@ -41,7 +43,9 @@ def render(report: Report) -> str:
         },
         "invocations": [invocation],
         "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": {"SRCROOT": {"description": {"text": "Where lint was started."}}},
+        "originalUriBaseIds": {
+            "SRCROOT": {"description": {"text": f"Where {report.command} was started."}}
+        },
         "results": results,
     }
     document = {
@@ -66,19 +70,14 @@ def _rule(gate: str, rule: Rule) -> dict[str, Any]:
 
 def _help(rule: Rule) -> str:
     return (
-        f"{rule.what}\n\n{rule.why}\n\nNot so:\n\n```yaml\n{rule.bad}\n```\n\n"
-        f"But so:\n\n```yaml\n{rule.good}\n```\n"
+        f"{rule.what}\n\n{rule.why}\n\nNot so:\n\n```{rule.language}\n{rule.bad}\n```\n\n"
+        f"But so:\n\n```{rule.language}\n{rule.good}\n```\n"
     )
 
 
-def _result(finding: Finding, index: dict[str, int], seen: Counter[str]) -> dict[str, Any]:
+def _result(finding: Finding, mark: str, report: Report, index: dict[str, int]) -> dict[str, Any]:
     place = finding.location
-    file = relative(place.file)
-    artifact: dict[str, Any] = {"uri": quote(file)}
-    if not PurePosixPath(file).is_absolute():
-        artifact["uriBaseId"] = "SRCROOT"
-    else:
-        artifact["uri"] = "file://" + artifact["uri"]
+    artifact = _artifact(relative(place.file))
     text = f"{finding.message}; {finding.hint}" if finding.hint else finding.message
     region = {"startLine": place.line, "startColumn": place.column or 1}
     result: dict[str, Any] = {
@@ -87,15 +86,49 @@ def _result(finding: Finding, index: dict[str, int], seen: Counter[str]) -> dict
         "level": _LEVELS[finding.severity],
         "message": {"text": text},
         "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
-        "partialFingerprints": {"tracepactFinding/v1": _fingerprint(finding, file, seen)},
+        "partialFingerprints": {FINGERPRINT: mark},
         "suppressions": [{"kind": "inSource"}] if finding.suppressed else [],
     }
+    if report.absent is not None:
+        result["baselineState"] = "unchanged" if finding.known else "new"
+    file = report.files.get(place.file)
+    edit = None if file is None else edit_of(finding, file)
+    if edit is not None and edit.safe:
+        result["fixes"] = [_fix(edit, artifact)]
     return result
 
 
-def _fingerprint(finding: Finding, file: str, seen: Counter[str]) -> str:
-    """The same as long as the finding is, wherever in the file it moves."""
-    key = "\0".join((finding.rule.id, file, finding.equation, finding.message))
-    seen[key] += 1
-    data = f"{key}\0{seen[key]}".encode("utf-8", "backslashreplace")
-    return hashlib.sha256(data).hexdigest()[:32]
+def _fix(edit: Edit, artifact: dict[str, Any]) -> dict[str, Any]:
+    region = {
+        "startLine": edit.line,
+        "startColumn": edit.column,
+        "endLine": edit.end_line,
+        "endColumn": edit.end_column,
+    }
+    replacement: dict[str, Any] = {"deletedRegion": region}
+    if edit.text:
+        replacement["insertedContent"] = {"text": edit.text}
+    what = f"Write {edit.text}." if edit.text else "Remove the comment."
+    return {
+        "description": {"text": what},
+        "artifactChanges": [{"artifactLocation": artifact, "replacements": [replacement]}],
+    }
+
+
+def _gone(known: Known, index: dict[str, int]) -> dict[str, Any]:
+    region = {"startLine": max(1, known.line), "startColumn": max(1, known.column)}
+    artifact = _artifact(known.file)
+    return {
+        "ruleId": known.rule,
+        "ruleIndex": index[known.rule],
+        "message": {"text": known.message},
+        "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
+        "partialFingerprints": {FINGERPRINT: known.fingerprint},
+        "baselineState": "absent",
+    }
+
+
+def _artifact(file: str) -> dict[str, Any]:
+    if PurePosixPath(file).is_absolute():
+        return {"uri": "file://" + quote(file)}
+    return {"uri": quote(file), "uriBaseId": "SRCROOT"}

@@ -7,9 +7,10 @@ from typing import Final
 
 import typer
 
-from tracepact.lint.outputs._base import gates_line, printable, relative, summary
+from tracepact.lint.outputs._base import gates_line, summary
 from tracepact.lint.rule import Finding
 from tracepact.lint.run import Report
+from tracepact.lint.source import printable, relative
 
 _COLOURS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
 _WIDTH: Final = 100
@@ -18,8 +19,12 @@ _WIDTH: Final = 100
 
 def render(report: Report) -> str:
     """The report as text with colours, which `typer.echo` leaves out where nobody sees them."""
-    blocks = ["\n".join(_block(finding, report)) for finding in report.open]
-    return "\n\n".join([*blocks, f"{summary(report)}\n{gates_line(report)}\n"])
+    return "\n\n".join([*blocks(report), f"{summary(report)}\n{gates_line(report)}\n"])
+
+
+def blocks(report: Report) -> list[str]:
+    """Each open finding, with its line."""
+    return ["\n".join(_block(finding, report)) for finding in report.open]
 
 
 def _block(finding: Finding, report: Report) -> Iterator[str]:

@@ -1,0 +1,1 @@
+theorem Scale.positive : 0 ≤ 2 * x := by sorry

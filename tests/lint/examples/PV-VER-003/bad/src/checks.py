@@ -1,0 +1,2 @@
+def test_negative(scale -> None:
+    assert scale(-1) < 0
