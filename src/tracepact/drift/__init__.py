@@ -1,0 +1,1 @@
+"""How contracts change, hang together, and are covered; and finding something in them."""
