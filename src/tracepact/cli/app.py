@@ -13,6 +13,7 @@ import typer
 from tracepact.cli import (
     bind,
     check,
+    comply,
     coverage,
     diff,
     doctor,
@@ -44,6 +45,7 @@ for command in (
     check,
     lint,
     score,
+    comply,
     prove,
     show,
     diff,
