@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 MODEL  ?= models/tracepact-tales-q8_0.gguf
 PROMPT ?= Once upon a time
 
-.PHONY: run test test-sanitize fuzz lint bench setup clean
+.PHONY: run test test-sanitize fuzz lint comply bench setup clean
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml $(NATIVE)
@@ -25,7 +25,7 @@ run: setup        ## the main job: run the shipped model under contracts
 	$(BIN)/tracepact run $(MODEL) --prompt "$(PROMPT)"
 
 test: setup       ## the whole test suite with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --cov --cov-report=term --tracepact-bounded
 
 test-sanitize: setup   ## what is native under AddressSanitizer and UndefinedBehaviorSanitizer
 	PYTHON=$(BIN)/python scripts/test_sanitized.sh
@@ -33,10 +33,14 @@ test-sanitize: setup   ## what is native under AddressSanitizer and UndefinedBeh
 fuzz: setup       ## a million arrays, measured natively and by plain NumPy
 	$(BIN)/python fuzz/fuzz_measure.py --cases 1000000
 
-lint: setup       ## formatting, lint and types
+lint: setup       ## formatting, lint and types; the shipped contracts at grade A
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/tracepact lint src/tracepact/contracts/library
+
+comply: setup     ## whether the code keeps its contracts, by what `make test` found
+	$(BIN)/tracepact comply
 
 bench: setup      ## every benchmark; tables on the terminal, JSON in benchmarks/results
 	$(BIN)/python -m benchmarks

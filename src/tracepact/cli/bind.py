@@ -83,7 +83,10 @@ def main(
         raise ConfigError("--source PATH goes with --propose")
     if file is not None and not file.exists():
         raise ConfigError(f"{file} does not exist; name a binding.yaml")
-    bindings = load_bindings(file or _default_file())
+    path = file or _default_file()
+    if propose and path is not None and path.is_file() and path.stat().st_size == 0:
+        path = None  # `--propose > binding.yaml`: the shell has just made it
+    bindings = load_bindings(path)
     registry = open_registry(contracts)
     findings = list(bindings.problems)
     verified: list[bool] | None = None
@@ -112,7 +115,7 @@ def main(
     if format_ is Format.JSON:
         print_json(_data(bindings, verified, findings, proposed if propose else None))
     elif propose:
-        _print_proposed(proposed, findings)
+        _print_proposed(proposed, findings, is_new=bindings.path is None)
     else:
         _print(bindings, verified, findings)
     if findings or stale:
@@ -211,12 +214,16 @@ def _print_findings(console: Any, findings: list[Problem]) -> None:
         console.print(Text(str(problem)), soft_wrap=True)
 
 
-def _print_proposed(proposed: list[dict[str, str]], findings: list[Problem]) -> None:
-    """YAML alone on standard output, so that it can be pasted or appended."""
+def _print_proposed(
+    proposed: list[dict[str, str]], findings: list[Problem], *, is_new: bool
+) -> None:
+    """YAML alone on standard output: a file, or what can be appended to the one there is."""
     from rich.console import Console
 
     from tracepact.enforce.propose import render_entries
 
+    if is_new and proposed:
+        typer.echo('version: "1"\nbindings:')
     typer.echo(render_entries(proposed), nl=False)
     _print_findings(Console(stderr=True, highlight=False), findings)
     typer.echo(f"{len(proposed)} functions belong to unbound equations", err=True)
