@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -76,7 +77,8 @@ def test_snippet_of_a_failure_runs_and_measures_the_same(
     project(NO_MAXIMUM)
     lines = run(NODE).outlines
     start = next(i for i, line in enumerate(lines) if "to see it again" in line) + 1
-    code = [line.removeprefix("    ") for line in lines[start:] if line[:4] in ("    ", "")]
+    snippet = itertools.takewhile(lambda line: line[:4] in ("    ", ""), lines[start:])
+    code = [line.removeprefix("    ") for line in snippet]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", "\n".join(code)],
         cwd=pytester.path,
