@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+ENGINES := $(VENV)/.installed-engines
+# Pinned, and first: where an index has a CPU build, nothing fetches the libraries of GPUs for tests.
+TORCH  ?= torch==2.13.0
 NATIVE := setup.py $(wildcard native/*.c native/*.h)
 # One thread everywhere: with two busy cores, spin-waiting BLAS threads collapse the speed.
 export OMP_NUM_THREADS ?= 1
@@ -16,12 +19,18 @@ PROMPT ?= Once upon a time
 
 $(STAMP): pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[engine,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[engine]"
 	@touch $(STAMP)
 
-setup: $(STAMP)   ## create .venv and install the project with everything the commands below use
+$(ENGINES): pyproject.toml $(NATIVE)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[engine,torch,dev]"
+	@touch $(STAMP) $(ENGINES)
 
-run: setup        ## the main job: run the shipped model under contracts
+setup: $(ENGINES) ## create .venv and install the project with everything the commands below use
+
+run: $(STAMP)     ## the main job: run the shipped model under contracts
 	$(BIN)/tracepact run $(MODEL) --prompt "$(PROMPT)"
 
 test: setup       ## the whole test suite with coverage

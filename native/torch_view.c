@@ -1,9 +1,12 @@
 /* CPU tensors of torch, recognised by their type's name: this process may never import torch. */
+#include "dlpack.h"
 #include "measure.h"
 
 #include <string.h>
 
-static PyTypeObject *tensor_types[2]; /* torch.Tensor and torch.nn.Parameter, once they were seen */
+static PyTypeObject *tensor_types[2]; /* torch.Tensor and torch.nn.Parameter, as last seen */
+static const void *exchanges[2]; /* how these say where they lie; NULL: they have no such table */
+static PyObject *str_is_neg;
 static PyObject *strided_layout;
 static PyObject *dtypes[TP_DTYPES]; /* torch's dtype objects, once they were seen */
 static const char *const dtype_names[TP_DTYPES] = {
@@ -30,20 +33,22 @@ static bool is_called(PyObject *object, const char *expected)
     return same;
 }
 
-static bool is_tensor(PyTypeObject *type)
+/* Which of `tensor_types` a type is, or -1. */
+static int which_tensor(PyTypeObject *type)
 {
-    if (type == tensor_types[0] || type == tensor_types[1]) return true;
+    if (type == tensor_types[0]) return 0;
+    if (type == tensor_types[1]) return 1;
     int which = strcmp(type->tp_name, "Tensor") == 0      ? 0
                 : strcmp(type->tp_name, "Parameter") == 0 ? 1
                                                           : -1;
-    if (which < 0) return false;
+    if (which < 0) return -1;
     PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
     bool found = reads(module, which == 0 ? "torch" : "torch.nn.parameter");
     Py_XDECREF(module);
-    if (found && tensor_types[which] == NULL) {
-        tensor_types[which] = (PyTypeObject *)Py_NewRef((PyObject *)type);
-    }
-    return found;
+    if (!found) return -1;
+    Py_XSETREF(tensor_types[which], (PyTypeObject *)Py_NewRef((PyObject *)type));
+    exchanges[which] = tp_dlpack_of(type);
+    return which;
 }
 
 static int dtype_of(PyObject *tensor)
@@ -135,9 +140,23 @@ static int read_tensor(PyObject *tensor, tp_view *view)
     return view->data != NULL || empty;
 }
 
+/* Whether the tensor holds its values, and not their negatives. */
+static bool is_as_it_lies(PyObject *tensor)
+{
+    if (str_is_neg == NULL && !(str_is_neg = PyUnicode_InternFromString("is_neg"))) return false;
+    PyObject *answer = PyObject_CallMethodNoArgs(tensor, str_is_neg);
+    Py_XDECREF(answer);
+    return answer == Py_False;
+}
+
 int tp_view_of_tensor(PyObject *value, tp_view *view)
 {
-    int understood = is_tensor(Py_TYPE(value)) && read_tensor(value, view);
+    int which = which_tensor(Py_TYPE(value));
+    int understood = 0;
+    if (which >= 0 && exchanges[which] != NULL)
+        understood = is_as_it_lies(value) && tp_view_of_dlpack(exchanges[which], value, view);
+    else if (which >= 0)
+        understood = read_tensor(value, view);
     if (!understood) PyErr_Clear();
     return understood;
 }

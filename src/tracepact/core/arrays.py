@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,19 @@ def as_array(value: Any) -> Array:
 
 
 def _convert(value: Any) -> Array:
+    if type(value).__module__.startswith("torch"):
+        return _from_torch(value)
     if hasattr(value, "__array__") or not hasattr(value, "__dlpack__"):
         return np.asarray(value)
     return np.from_dlpack(value)
+
+
+def _from_torch(tensor: Any) -> Array:
+    tensor = tensor.detach().resolve_neg()
+    if str(tensor.dtype) != "torch.bfloat16":
+        array: Array = tensor.numpy()
+        return array
+    import ml_dtypes  # noqa: PLC0415 - only where NumPy has no such type; the extra `torch` has it
+
+    bits: Array = tensor.view(sys.modules["torch"].int16).numpy()
+    return bits.view(ml_dtypes.bfloat16)
