@@ -15,10 +15,10 @@ from rich.progress import track
 from benchmarks.harness import write_json
 from tracepact.contracts import ContractRegistry
 from tracepact.engines.reference.generate import generate
+from tracepact.engines.reference.injector import FaultInjector
 from tracepact.engines.reference.model import ReferenceModel
 from tracepact.engines.reference.tracing import TracingProbe
 from tracepact.exporters import MemoryExporter
-from tracepact.faults.injector import FaultInjector
 from tracepact.faults.spec import FaultKind, FaultSpec
 from tracepact.model import ModelTracer
 from tracepact.tracing import ContractTracingLayer

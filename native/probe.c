@@ -2,44 +2,12 @@
 
    It serves the passes of one thread at a time, and only kernels that it was told of; all else goes
    to the Python methods of the class that derives from it. */
-#include "places.h"
-#include "timer.h"
-#include "trace_log.h"
-#include "tracing.h"
+#include "probe.h"
 
-enum { MAX_BRICKS = TP_PLACES_A_LAYER, MAX_LAYERS = 4096 };
-enum { BRICK_CHECKS, ACTIVATION_CHECKS, ATTENTION_CHECKS, COUNTERS };
-
-typedef struct {
-    PyObject *plan;            /* NULL: nothing is checked */
-    PyObject *const *names;
-    Py_ssize_t fields, ret;    /* where the plan keeps the result, or -1 */
-    uint64_t conditions[COUNTERS];
-    int kind;                  /* of the event that its result leaves, or TP_NO_EVENT */
-    bool in_python;            /* traced by Python */
-    bool has_more;             /* of which Python wants more than its contract */
-} watched;
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *names[MAX_BRICKS]; /* of `bricks`, side by side: a search reads few cache lines */
-    watched bricks[MAX_BRICKS];
-    int count;
-    tp_places places;          /* costs, and the timer's bricks */
-    watched residual;          /* what is checked at the ends of a layer */
-    tp_layer_state *layer;
-    PyObject *timer, *log;     /* of the pass that is under way, or NULL */
-    PyThreadState *thread;     /* whose pass that is; NULL: none */
-    PyObject *sampled_brick, *sampled_layer, *last_output;
-    PyObject *later;           /* list of (brick, layer, inputs, ret) of which Python wants more */
-    uint64_t counted[COUNTERS], ticks;
-    int64_t size;
-} probe;
-
-static PyObject *str_run, *str_residual, *str_trace, *str_cost, *str_ret, *str_fault, *str_settle;
+static PyObject *str_run, *str_residual, *str_trace, *str_cost, *str_fault, *str_settle;
 
 /* An error of ours is counted and logged by the layer; an interrupt goes on: 0, or -1. */
-static int swallow(probe *self)
+static int swallow(tp_probe *self)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
     PyObject *type, *value, *traceback;
@@ -54,19 +22,19 @@ static int swallow(probe *self)
     return 0;
 }
 
-static inline watched *find(probe *self, PyObject *name)
+static inline tp_watched *find(tp_probe *self, PyObject *name)
 {
     for (int i = 0; i < self->count; i++)
         if (self->names[i] == name) return &self->bricks[i];
     return NULL;
 }
 
-static inline int index_in(const probe *self, const watched *brick)
+static inline int index_in(const tp_probe *self, const tp_watched *brick)
 {
     return (int)(brick - self->bricks);
 }
 
-static inline Py_ssize_t index_of(const watched *brick, PyObject *name, Py_ssize_t guess)
+static inline Py_ssize_t index_of(const tp_watched *brick, PyObject *name, Py_ssize_t guess)
 {
     if (guess < brick->fields && brick->names[guess] == name) return guess;
     for (Py_ssize_t i = 0; i < brick->fields; i++)
@@ -75,7 +43,7 @@ static inline Py_ssize_t index_of(const watched *brick, PyObject *name, Py_ssize
 }
 
 /* Calls a Python method with (brick, layer, inputs, ret); 0, or -1 with an error set. */
-static int call_python(probe *self, PyObject *method, PyObject *const *head,
+static int call_python(tp_probe *self, PyObject *method, PyObject *const *head,
                        PyObject *const *inputs, PyObject *names, PyObject *ret, PyObject **answer)
 {
     PyObject *fields = tp_as_dict(inputs, names);
@@ -100,7 +68,7 @@ static Py_ssize_t layer_number(PyObject *layer)
 }
 
 /* Starts the clock; 0, or -1 with an error of ours set. */
-static int start_timer(probe *self, const watched *brick, PyObject *const *head)
+static int start_timer(tp_probe *self, const tp_watched *brick, PyObject *const *head)
 {
     tp_place *place = tp_place_of(&self->places, layer_number(head[1]), index_in(self, brick));
     if (place == NULL) return -1;
@@ -110,7 +78,7 @@ static int start_timer(probe *self, const watched *brick, PyObject *const *head)
 }
 
 /* Stops it at a moment that has passed; the cost of a brick of one layer is asked for once. */
-static int stop_timer(probe *self, int64_t ended, const watched *brick, PyObject *const *head,
+static int stop_timer(tp_probe *self, int64_t ended, const tp_watched *brick, PyObject *const *head,
                       PyObject *const *inputs, PyObject *names, PyObject *ret)
 {
     const Py_ssize_t layer = layer_number(head[1]);
@@ -132,7 +100,7 @@ static int stop_timer(probe *self, int64_t ended, const watched *brick, PyObject
 }
 
 /* The event of a softmax has its row sums, and the rows for who wants to see them. 0, or -1. */
-static int note_rows(probe *self, int layer, PyObject *ret)
+static int note_rows(tp_probe *self, int layer, PyObject *ret)
 {
     enum { MOST_ROWS = 1024 };
     double sums[MOST_ROWS];
@@ -152,8 +120,8 @@ static int note_rows(probe *self, int layer, PyObject *ret)
 
 /* Appends the event, with the array that it keeps or NULL, and counts what was tested. 0, or -1
    where Python has to do both. */
-static int note(probe *self, const watched *brick, int layer, PyObject *ret, const tp_stats *stats,
-                PyObject *kept)
+static int note(tp_probe *self, const tp_watched *brick, int layer, PyObject *ret,
+                const tp_stats *stats, PyObject *kept)
 {
     int done = 0;
     if (brick->kind == TP_EVENT_ATTENTION) done = note_rows(self, layer, ret);
@@ -167,7 +135,7 @@ static int note(probe *self, const watched *brick, int layer, PyObject *ret, con
 }
 
 /* 1 if the fields hold and are noted; 0 if Python has to look. */
-static int passes(probe *self, const watched *brick, int layer, PyObject *const *inputs,
+static int passes(tp_probe *self, const tp_watched *brick, int layer, PyObject *const *inputs,
                   PyObject *names, PyObject *ret)
 {
     PyObject *values[TP_MAX_FIELDS] = {NULL};
@@ -190,7 +158,7 @@ static int passes(probe *self, const watched *brick, int layer, PyObject *const 
 }
 
 /* Tracing takes no time of the model's, and no error of it reaches the model. */
-static int end_tracing(probe *self, int64_t since, uint64_t start)
+static int end_tracing(tp_probe *self, int64_t since, uint64_t start)
 {
     self->ticks += tp_ticks() - start;
     if (self->timer == NULL || tp_timer_exclude_since(self->timer, since, NULL) == 0) return 0;
@@ -198,7 +166,7 @@ static int end_tracing(probe *self, int64_t since, uint64_t start)
 }
 
 /* Python is cold between two kernels, so it looks at all that it wants at the end of the pass. */
-static int put_off(probe *self, PyObject *const *head, PyObject *const *inputs, PyObject *names,
+static int put_off(tp_probe *self, PyObject *const *head, PyObject *const *inputs, PyObject *names,
                    PyObject *ret)
 {
     PyObject *fields = tp_as_dict(inputs, names);
@@ -210,7 +178,7 @@ static int put_off(probe *self, PyObject *const *head, PyObject *const *inputs, 
 }
 
 /* Everything that is done with a result: 0, or -1 with an interrupt that goes on. */
-static int watch(probe *self, const watched *brick, PyObject *const *head,
+static int watch(tp_probe *self, const tp_watched *brick, PyObject *const *head,
                  PyObject *const *inputs, PyObject *names, PyObject *ret)
 {
     int64_t ended = 0;
@@ -233,7 +201,7 @@ static int watch(probe *self, const watched *brick, PyObject *const *head,
 }
 
 /* A pass that is broken off by an error, which goes on: what was tested until now still counts. */
-static void settle(probe *self)
+static void settle(tp_probe *self)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -244,12 +212,21 @@ static void settle(probe *self)
     PyErr_Restore(type, value, traceback);
 }
 
-static PyObject *probe_run(probe *self, PyObject *const *arguments, Py_ssize_t count,
-                           PyObject *names)
+int tp_probe_see(tp_probe *self, PyObject *const *head, PyObject *const *inputs, PyObject *names,
+                 PyObject *ret)
+{
+    if (self->thread == NULL || self->thread != PyThreadState_Get()) return 0;
+    tp_watched *brick = layer_number(head[1]) == -2 ? NULL : find(self, head[0]);
+    if (brick == NULL) return 0;
+    return watch(self, brick, head, inputs, names, ret) < 0 ? -1 : 1;
+}
+
+PyObject *tp_probe_run(tp_probe *self, PyObject *const *arguments, Py_ssize_t count,
+                       PyObject *names)
 {
     bool is_ours = count == 3 && self->thread == PyThreadState_Get()
                    && layer_number(arguments[1]) != -2;
-    watched *brick = is_ours ? find(self, arguments[0]) : NULL;
+    tp_watched *brick = is_ours ? find(self, arguments[0]) : NULL;
     if (TP_UNLIKELY(brick == NULL)) {
         PyObject *method = PyObject_GetAttr((PyObject *)self, str_run);
         if (method == NULL) return NULL;
@@ -271,7 +248,7 @@ static PyObject *probe_run(probe *self, PyObject *const *arguments, Py_ssize_t c
 }
 
 /* residual(layer, "input" | "output", value) */
-static PyObject *probe_residual(probe *self, PyObject *const *arguments, Py_ssize_t count)
+PyObject *tp_probe_residual(tp_probe *self, PyObject *const *arguments, Py_ssize_t count)
 {
     if (TP_UNLIKELY(count != 3 || self->thread != PyThreadState_Get()
                     || layer_number(arguments[0]) < 0)) {
@@ -313,186 +290,14 @@ static PyObject *probe_residual(probe *self, PyObject *const *arguments, Py_ssiz
     Py_RETURN_NONE;
 }
 
-/* -- what Python says of a pass -------------------------------------------------------------- */
-
-static void forget(watched *brick)
+int tp_probe_prepare(void)
 {
-    Py_CLEAR(brick->plan);
-}
-
-static int learn(watched *brick, PyObject *plan, PyObject *conditions, int kind, int in_python,
-                 int has_more)
-{
-    *brick = (watched){.kind = kind, .in_python = in_python, .has_more = has_more, .ret = -1};
-    if (!PyArg_ParseTuple(conditions, "KKK", &brick->conditions[0], &brick->conditions[1],
-                          &brick->conditions[2]))
-        return -1;
-    if (plan == Py_None) return 0;
-    if (!Py_IS_TYPE(plan, tp_plan_type) || tp_plan_field_count(plan) > TP_MAX_FIELDS) {
-        PyErr_SetString(PyExc_TypeError, "not a native plan of a few fields");
-        return -1;
-    }
-    brick->plan = Py_NewRef(plan);
-    brick->names = tp_plan_field_names(plan);
-    brick->fields = tp_plan_field_count(plan);
-    brick->ret = index_of(brick, str_ret, 0);
-    if (kind == TP_NO_EVENT || brick->ret >= 0) return 0;
-    PyErr_SetString(PyExc_ValueError, "an event is about `ret`, which this plan does not have");
-    return -1;
-}
-
-/* _watch(brick or None for the ends of layers, plan, conditions, kind, in_python, has_more) */
-static PyObject *probe_watch(probe *self, PyObject *arguments)
-{
-    PyObject *name, *plan, *conditions;
-    int kind, in_python, has_more;
-    if (!PyArg_ParseTuple(arguments, "OOO!ipp", &name, &plan, &PyTuple_Type, &conditions, &kind,
-                          &in_python, &has_more))
-        return NULL;
-    if (name == Py_None) {
-        forget(&self->residual);
-        if (learn(&self->residual, plan, conditions, kind, in_python, has_more) < 0) return NULL;
-        Py_RETURN_NONE;
-    }
-    if (self->count == MAX_BRICKS) {
-        PyErr_SetString(PyExc_ValueError, "too many kinds of bricks");
-        return NULL;
-    }
-    watched *brick = &self->bricks[self->count];
-    if (learn(brick, plan, conditions, kind, in_python, has_more) < 0) {
-        forget(brick);
-        return NULL;
-    }
-    self->names[self->count++] = Py_NewRef(name);
-    Py_RETURN_NONE;
-}
-
-/* _begin(layer_state, timer, log, size, sampled_brick, sampled_layer) -> bool; each may be None */
-static PyObject *probe_begin(probe *self, PyObject *arguments)
-{
-    PyObject *layer, *timer, *log, *sampled_brick, *sampled_layer;
-    long long size;
-    if (!PyArg_ParseTuple(arguments, "OOOLOO", &layer, &timer, &log, &size, &sampled_brick,
-                          &sampled_layer))
-        return NULL;
-    if ((log != Py_None && !Py_IS_TYPE(layer, &tp_layer_state_type))
-        || (timer != Py_None && !PyObject_TypeCheck(timer, tp_timer_type))
-        || (log != Py_None && !Py_IS_TYPE(log, &tp_trace_log_type))) {
-        PyErr_SetString(PyExc_TypeError, "not a layer's state, a timer or a log");
-        return NULL;
-    }
-    PyThreadState *me = PyThreadState_Get();
-    if (self->thread != NULL && self->thread != me) Py_RETURN_FALSE;
-    Py_XSETREF(self->layer, log == Py_None ? NULL : (tp_layer_state *)Py_NewRef(layer));
-    Py_XSETREF(self->timer, timer == Py_None ? NULL : Py_NewRef(timer));
-    if (self->timer != NULL) tp_places_use(&self->places, self->timer);
-    Py_XSETREF(self->log, log == Py_None ? NULL : Py_NewRef(log));
-    Py_XSETREF(self->sampled_brick, Py_NewRef(sampled_brick));
-    Py_XSETREF(self->sampled_layer, Py_NewRef(sampled_layer));
-    Py_CLEAR(self->last_output);
-    Py_XSETREF(self->later, PyList_New(0));
-    if (self->later == NULL) return NULL;
-    memset(self->counted, 0, sizeof self->counted);
-    self->ticks = 0;
-    self->size = size;
-    self->thread = me;
-    Py_RETURN_TRUE;
-}
-
-/* _end() -> None, or (conditions of bricks, of activations, of attention, ns of tracing) */
-static PyObject *probe_end(probe *self, PyObject *unused)
-{
-    if (self->thread != PyThreadState_Get()) Py_RETURN_NONE;
-    self->thread = NULL;
-    Py_CLEAR(self->log);
-    Py_CLEAR(self->last_output);
-    return Py_BuildValue("KKKL", self->counted[0], self->counted[1], self->counted[2],
-                         (long long)tp_ticks_to_ns(self->ticks));
-}
-
-/* _later() -> list of (brick, layer, inputs, ret), which is empty from now on */
-static PyObject *probe_later(probe *self, PyObject *unused)
-{
-    PyObject *fresh = PyList_New(0), *later = self->later;
-    if (fresh == NULL) return NULL;
-    self->later = fresh;
-    return later != NULL ? later : PyList_New(0);
-}
-
-static int probe_traverse(probe *self, visitproc visit, void *arg)
-{
-    int status = tp_places_traverse(&self->places, visit, arg);
-    if (status != 0) return status;
-    Py_VISIT(self->timer);
-    Py_VISIT(self->log);
-    Py_VISIT(self->last_output);
-    Py_VISIT(self->later);
-    return 0;
-}
-
-static int probe_clear(probe *self)
-{
-    int count = self->count;
-    self->thread = NULL;
-    self->count = 0;
-    for (int i = 0; i < count; i++) {
-        Py_CLEAR(self->names[i]);
-        forget(&self->bricks[i]);
-    }
-    forget(&self->residual);
-    tp_places_clear(&self->places);
-    Py_CLEAR(self->layer);
-    Py_CLEAR(self->timer);
-    Py_CLEAR(self->log);
-    Py_CLEAR(self->sampled_brick);
-    Py_CLEAR(self->sampled_layer);
-    Py_CLEAR(self->last_output);
-    Py_CLEAR(self->later);
-    return 0;
-}
-
-static void probe_dealloc(probe *self)
-{
-    PyObject_GC_UnTrack(self);
-    probe_clear(self);
-    Py_TYPE(self)->tp_free(self);
-}
-
-static PyMethodDef probe_methods[] = {
-    {"_watch", (PyCFunction)probe_watch, METH_VARARGS, "Say what is checked of a brick."},
-    {"_begin", (PyCFunction)probe_begin, METH_VARARGS, "Serve a pass of this thread, if free."},
-    {"_end", (PyCFunction)probe_end, METH_NOARGS, "End the pass; say what was counted."},
-    {"_later", (PyCFunction)probe_later, METH_NOARGS, "Take what Python wants to see more of."},
-    {"run", (PyCFunction)(void (*)(void))probe_run, METH_FASTCALL | METH_KEYWORDS,
-     "Run a kernel, time it, check its inputs and result."},
-    {"residual", (PyCFunction)(void (*)(void))probe_residual, METH_FASTCALL,
-     "The residual stream at the ends of a layer."},
-    {NULL},
-};
-
-static PyTypeObject probe_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "tracepact.core._native.Probe",
-    .tp_doc = "The hot half of a probe.",
-    .tp_basicsize = sizeof(probe),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .tp_new = PyType_GenericNew,
-    .tp_traverse = (traverseproc)probe_traverse,
-    .tp_clear = (inquiry)probe_clear,
-    .tp_dealloc = (destructor)probe_dealloc,
-    .tp_methods = probe_methods,
-};
-
-int tp_add_probe(PyObject *module)
-{
-    if (!(str_run = PyUnicode_InternFromString("_run"))
-        || !(str_residual = PyUnicode_InternFromString("_residual"))
-        || !(str_trace = PyUnicode_InternFromString("_trace"))
-        || !(str_cost = PyUnicode_InternFromString("_cost"))
-        || !(str_fault = PyUnicode_InternFromString("_fault"))
-        || !(str_settle = PyUnicode_InternFromString("_settle"))
-        || !(str_ret = PyUnicode_InternFromString("ret")))
-        return -1;
-    if (PyModule_AddType(module, &tp_trace_log_type) < 0) return -1;
-    return PyModule_AddType(module, &probe_type);
+    return (str_run = PyUnicode_InternFromString("_run"))
+                && (str_residual = PyUnicode_InternFromString("_residual"))
+                && (str_trace = PyUnicode_InternFromString("_trace"))
+                && (str_cost = PyUnicode_InternFromString("_cost"))
+                && (str_fault = PyUnicode_InternFromString("_fault"))
+                && (str_settle = PyUnicode_InternFromString("_settle"))
+            ? 0
+            : -1;
 }

@@ -116,6 +116,7 @@ int tp_add_held(PyObject *module);
 int tp_add_plan(PyObject *module);
 int tp_add_tracing(PyObject *module);
 int tp_add_probe(PyObject *module);
+int tp_add_hook(PyObject *module);
 int tp_add_pass_end(PyObject *module);
 
 #endif

@@ -13,7 +13,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 ROOMS = [
     "errors", "types", "config", "violation", "core", "predicate", "contracts", "bindings",
     "exporters", "tracing", "enforce", "codegen", "build_hook", "kernels", "evidence", "score",
-    "lint", "prove", "testing", "drift", "comply", "profiling", "model", "engines", "faults",
+    "lint", "prove", "testing", "drift", "comply", "profiling", "model", "faults", "engines",
     "report", "session", "cli",
 ]  # fmt: skip
 """Each room may import from those before it."""

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracepact.contracts import ContractRegistry
-from tracepact.engines.reference.chat import ChatTemplate
-from tracepact.engines.reference.generate import Generation, generate
-from tracepact.engines.reference.model import ReferenceModel
+from tracepact.engines.generation import Generation
+from tracepact.engines.names import EngineName
+from tracepact.engines.reference.gguf_file import GgufFile
 from tracepact.engines.reference.reference_file import compare_with_reference
 from tracepact.engines.reference.sampling import Sampler
-from tracepact.engines.reference.tokenizer import Tokenizer
-from tracepact.engines.reference.tracing import TracingProbe
 from tracepact.engines.reference.weights import Progress
+from tracepact.engines.writer import TextStream, Watch, Writer
 from tracepact.errors import ConfigError, MissingExtraError
 from tracepact.exporters import Exporter, MemoryExporter
-from tracepact.faults import FaultSpec
-from tracepact.faults.injector import FaultInjector
-from tracepact.model import ModelTracer, TraceConfig
+from tracepact.model import TraceConfig
 from tracepact.profiling import (
     BrickProfiler,
     HardwareCapability,
@@ -43,7 +40,8 @@ class RunOptions:
     """What to run and how.
 
     Attributes:
-        model: A GGUF file.
+        model: A GGUF file; for torch also a folder that transformers loads.
+        engine: What runs it.
         prompt: What to continue.
         max_tokens: Tokens to write at most.
         temperature: 0 is greedy.
@@ -61,6 +59,7 @@ class RunOptions:
     """
 
     model: Path
+    engine: EngineName = EngineName.REFERENCE
     prompt: str
     max_tokens: int = 128
     temperature: float = 0.0
@@ -99,7 +98,7 @@ def run(
         ModelFileError: A model file cannot be used.
         ConfigError: An option makes no sense for this model.
         ContractViolation: The policy is `raise`.
-        MissingExtraError: The extra `engine` is not installed.
+        MissingExtraError: What the engine needs is not installed.
     """
     with threadpool_limits(options.threads, user_api="blas"):
         return _run(options, registry, policy, exporters, on_load, on_text)
@@ -114,47 +113,49 @@ def _run(
     on_text: Callable[[str], None] | None,
 ) -> RunReport:
     start = time.perf_counter()
-    # Checksums are taken before anything can damage a weight.
-    model = ReferenceModel.load(
-        options.model, context_length=options.context_length, checksums=True, progress=on_load
-    )
+    writer = _load(options, on_load)
     load_s = time.perf_counter() - start
-    tokenizer = Tokenizer(model.file)
-    prompt = options.prompt
-    if options.chat:
-        prompt = ChatTemplate(model.file, tokenizer.vocabulary).prompt(prompt)
-    sampler = Sampler(options.temperature, options.top_k, options.top_p, options.seed)
-
+    prompt = writer.text.prompt(options.prompt) if options.chat else options.prompt
     memory = MemoryExporter()
     layer = ContractTracingLayer(registry, [memory, *exporters], policy)
-    tracer = ModelTracer(layer, options.config)
     profiler = BrickProfiler(layer)
     hardware = HardwareCapability.detect()
     roofline = Roofline.from_registry(registry, hardware)
-    injector = _injector(options, model)
+    fault = None
+    if options.inject is not None:
+        first_decode = min(1, options.max_tokens - 1)
+        fault = writer.fault(options.inject, at_forward=first_decode, seed=options.seed or 0)
     reference = options.reference
     if reference and not (options.config.quantisation and layer.is_on):
         raise ConfigError("--reference needs the trace MLT-04; use --traces full and no policy off")
-    compared = compare_with_reference(model, reference, tracer) if reference else []
 
-    probe = TracingProbe(model, tracer, profiler, injector, sampler)
-    generation = generate(
-        model,
-        tokenizer.encode(prompt),
-        max_tokens=options.max_tokens,
-        sampler=sampler,
-        probe=probe,
-        stop=() if options.ignore_stop else tokenizer.vocabulary.stop_ids,
+    watch = Watch(
+        layer=layer,
+        config=options.config,
+        profiler=profiler,
+        sampler=Sampler(options.temperature, options.top_k, options.top_p, options.seed),
+        fault=fault,
     )
-    text, ids, decode_s = _write(generation, tokenizer, on_text)
-    check_profile(profiler, layer, roofline, layers=model.config.layers)
+    with writer.watch(watch) as watched:
+        compared = (
+            compare_with_reference(GgufFile(options.model), reference, watched.tracer)
+            if reference
+            else []
+        )
+        generation = watched.generate(
+            writer.text.encode(prompt),
+            max_tokens=options.max_tokens,
+            stop=() if options.ignore_stop else writer.text.stop_ids,
+        )
+        text, ids, decode_s = _write(generation, writer.text.stream(), on_text)
+    check_profile(profiler, layer, roofline, layers=writer.layers)
     layer.close()
 
     profile = profile_report(profiler, roofline)
-    if injector is not None and injector.description is None:
+    if fault is not None and fault.description is None:
         ran = {brick.brick for phase in (profile.decode, profile.prefill) for brick in phase.bricks}
         raise ConfigError(
-            f"{injector.spec} was never planted: no such brick ran, or the text ended before; "
+            f"{fault.spec} was never planted: no such brick ran, or the text ended before; "
             f"this model has: {', '.join(sorted(ran))}"
         )
     decode = profile.decode
@@ -162,45 +163,48 @@ def _run(
     moved = sum(brick.bytes_moved for brick in decode.bricks)
     return RunReport(
         model=str(options.model),
-        architecture=model.config.architecture.name,
-        engine=f"reference (NumPy float32, {hardware.threads} thread"
-        f"{'' if hardware.threads == 1 else 's'})",
+        architecture=writer.architecture,
+        engine=writer.description,
         prompt=prompt,
         text=text,
         token_ids=ids,
         stop_reason=str(generation.stop_reason),
         load_s=load_s,
-        weight_bytes=model.weights.nbytes,
+        weight_bytes=writer.weight_bytes,
         tokens_per_s=(len(ids) - 1) / decode_s if decode_s else 0.0,
         gb_per_s=moved / (decode.wall_us * 1e3) if decode.wall_us else 0.0,
         bandwidth_gb_per_s=hardware.memory_bandwidth_gbps,
         checks=layer.checks,
         is_on=layer.is_on and not options.config.is_off,
-        overhead_ratio=probe.tracing_ns / model_ns if model_ns else 0.0,
+        overhead_ratio=watched.tracing_ns / model_ns if model_ns else 0.0,
         profile=profile,
         is_valid_profile=is_valid_profile(registry, decode.coverage or 0.0),
-        traces=tracer.summary.rows(),
+        traces=watched.tracer.summary.rows(),
         compared=compared,
         violations=memory.violations,
         suppressed=layer.suppressed,
         faults=dict(layer.faults),
-        fault_planted=f"{injector.spec}: {injector.description}" if injector else None,
+        fault_planted=f"{fault.spec}: {fault.description}" if fault else None,
     )
 
 
-def _injector(options: RunOptions, model: ReferenceModel) -> FaultInjector | None:
-    if options.inject is None:
-        return None
-    spec = FaultSpec.parse(options.inject, model.config.layers)
-    first_decode = min(1, options.max_tokens - 1)
-    return FaultInjector(spec, model, at_forward=first_decode, seed=options.seed or 0)
+def _load(options: RunOptions, on_load: Progress | None) -> Writer:
+    """The model in its engine; only that engine is imported."""
+    match options.engine:
+        case EngineName.REFERENCE:
+            from tracepact.engines.reference.writer import ReferenceWriter  # noqa: PLC0415 - one of them
+
+            return ReferenceWriter(options.model, options.context_length, options.threads, on_load)
+        case EngineName.TORCH:
+            from tracepact.engines.torch.writer import TorchWriter  # noqa: PLC0415
+
+            return TorchWriter(options.model, options.context_length, options.threads, on_load)
 
 
 def _write(
-    generation: Generation, tokenizer: Tokenizer, on_text: Callable[[str], None] | None
+    generation: Generation, stream: TextStream, on_text: Callable[[str], None] | None
 ) -> tuple[str, list[int], float]:
     """Text, ids, and the seconds from the first token to the last."""
-    stream = tokenizer.stream()
     ids: list[int] = []
     pieces: list[str] = []
     first_s = last_s = 0.0

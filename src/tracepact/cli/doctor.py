@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -21,9 +22,14 @@ NAME: Final = "doctor"
 HELP: Final = """Show what runs here and why: core, contracts, hardware, optional libraries.
 
 Bandwidth, peak and launch overhead are measured once and kept; --refresh measures them again. All
-budgets rest on them.
+budgets rest on them. With --model, show instead how PyTorch's modules of a model are understood:
+which brick of which layer each is, and which contract checks it. That needs no weights.
 
 Exit code 0: all well. 1: a contract has problems. 2: bad call.
+
+Example:
+
+    tracepact doctor --model model.gguf
 """
 
 _EXTRAS: Final = {
@@ -34,15 +40,25 @@ _EXTRAS: Final = {
     "cpuinfo": "hardware",
     "threadpoolctl": "hardware",
     "pynvml": "gpu",
+    "torch": "torch",
+    "transformers": "torch",
 }
 
 
 def main(
     refresh: Annotated[bool, typer.Option("--refresh", help="Measure the hardware again.")] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="A GGUF file, or a folder that transformers loads.")
+    ] = None,
     contracts: ContractsOption = None,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Look, print."""
+    if model is not None:
+        from tracepact.cli.doctor_model import show_model
+
+        show_model(model, format_)
+        return
     report = _examine(refresh, contracts)
     if format_ is Format.JSON:
         print_json(report)

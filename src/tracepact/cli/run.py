@@ -16,13 +16,14 @@ from tracepact.cli.options import (
     open_registry,
     print_json,
 )
+from tracepact.engines.names import EngineName
 from tracepact.errors import ConfigError
 
 if TYPE_CHECKING:
     from tracepact.exporters import JsonlExporter
 
 NAME: Final = "run"
-HELP: Final = """Run a GGUF model under contracts: stream its text, then show what was checked.
+HELP: Final = """Run a model under contracts: stream its text, then show what was checked.
 
 Every operation is timed against its roofline budget and checked against its contract; five traces
 follow activations, attention, logits, quantisation and the KV cache.
@@ -37,6 +38,8 @@ Examples:
     tracepact run model.gguf --prompt Hi --inject nan@7      # plant a fault, see it named
 
     tracepact run q8.gguf --prompt Hi --reference f16.gguf   # compare every tensor
+
+    tracepact run model.gguf --prompt Hi --engine torch      # what you run anyway
 """
 
 
@@ -48,14 +51,14 @@ class Traces(StrEnum):
     OFF = "off"
 
 
-class Engine(StrEnum):
-    """What runs the model."""
-
-    REFERENCE = "reference"
-
-
 def main(
-    model: Annotated[Path, typer.Argument(help="A GGUF file.", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="A GGUF file; for torch also a folder that transformers loads.",
+            show_default=False,
+        ),
+    ],
     prompt: Annotated[str, typer.Option(help="Text to continue or to answer.")] = (
         "Once upon a time"
     ),
@@ -86,7 +89,9 @@ def main(
         ),
     ] = None,
     traces: Annotated[Traces, typer.Option(help="Which traces to take.")] = Traces.FULL,
-    engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.REFERENCE,
+    engine: Annotated[EngineName, typer.Option(help="What runs the model.")] = (
+        EngineName.REFERENCE
+    ),
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of the matrix library; more help on idle cores.")
     ] = 1,
@@ -106,6 +111,7 @@ def main(
 
     options = RunOptions(
         model=model,
+        engine=engine,
         prompt=prompt,
         max_tokens=max_tokens,
         temperature=temperature,

@@ -39,6 +39,7 @@ def compare_product(
 # held.c
 
 def held_is_clean(keys: Array, values: Array, layer: int, used: int, capacity: int, /) -> bool: ...
+def written_is_finite(tensors: list[Any], start: int, stop: int, /) -> bool: ...
 
 # site.c, span.c, current.c, checked.c
 
@@ -112,6 +113,22 @@ class Probe:
     ) -> bool: ...
     def _later(self) -> list[tuple[str, int | None, dict[str, Any], Any]]: ...
     def _end(self) -> tuple[int, int, int, int] | None: ...
+
+# hook.c
+
+class Hook:
+    def __init__(
+        self,
+        probe: Probe,
+        brick: str | None,
+        layer: int | None,
+        names: tuple[str, ...],
+        fixed: tuple[Any, ...],
+        otherwise: Callable[..., None],
+        part: int,
+        /,
+    ) -> None: ...
+    def __call__(self, module: Any, arguments: Any, output: Any, /) -> None: ...
 
 # pass_end.c
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracepact.profiling import BrickProfiler
 
 _REFERENCE_MODEL: Final = "tracepact.engines.reference.model.ReferenceModel"
+_TORCH_MODULE: Final = "torch.nn.modules.module.Module"
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def trace(
     """Trace every forward pass of a model inside a `with` block.
 
     Args:
-        model: A `ReferenceModel`.
+        model: A `ReferenceModel`, or any `torch.nn.Module`.
         layer: Checks and reports; the shipped contracts and the standard log by default.
         config: Which traces to take; all by default.
         profiler: Times the bricks too.
@@ -42,15 +43,42 @@ def trace(
     """
     # Engines are recognised by name, so that none is imported for a model of another.
     kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(model).__mro__]
-    if _REFERENCE_MODEL not in kinds:
-        raise ConfigError(f"cannot trace a {kinds[0]}; supported: {_REFERENCE_MODEL}")
+    tracer = ModelTracer(layer or ContractTracingLayer(ContractRegistry.builtin()), config)
+    if _REFERENCE_MODEL in kinds:
+        watched = _reference(model, tracer, profiler)
+    elif _TORCH_MODULE in kinds:
+        watched = _torch(model, tracer, profiler)
+    else:
+        raise ConfigError(
+            f"cannot trace a {kinds[0]}; supported: {_REFERENCE_MODEL}, {_TORCH_MODULE}"
+        )
+    with watched:
+        yield tracer
+
+
+@contextmanager
+def _reference(model: Any, tracer: ModelTracer, profiler: BrickProfiler | None) -> Iterator[None]:
     if not isinstance(model.probe, NullProbe):
         raise ConfigError("this model is traced already; end that `with` block first")
     from tracepact.engines.reference.tracing import TracingProbe  # noqa: PLC0415 - on use
 
-    tracer = ModelTracer(layer or ContractTracingLayer(ContractRegistry.builtin()), config)
     before, model.probe = model.probe, TracingProbe(model, tracer, profiler)
     try:
-        yield tracer
+        yield
     finally:
         model.probe = before
+
+
+@contextmanager
+def _torch(model: Any, tracer: ModelTracer, profiler: BrickProfiler | None) -> Iterator[None]:
+    from tracepact.engines.torch.watch import TorchWatch  # noqa: PLC0415 - on use
+
+    if tracer.config.is_off or not tracer.layer.is_on:
+        yield  # nothing is looked at, so nothing is put on
+        return
+    watch = TorchWatch(model, tracer, profiler)
+    watch.install()
+    try:
+        yield
+    finally:
+        watch.remove()

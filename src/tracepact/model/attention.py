@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from tracepact.core import TensorStats
+from tracepact.core.arrays import as_array
 from tracepact.types import Array, FloatArray
 
 TRACE: Final = "MLT-02"
@@ -59,13 +60,15 @@ def describe(layer: int, weights: Array, row_sum_error: float, top_k: int) -> At
 
     Args:
         layer: Index of the layer.
-        weights: [heads, queries, keys] after the softmax.
+        weights: [..., heads, queries, keys] after the softmax; heads of a batch follow each
+            other.
         row_sum_error: Measured when the rows were checked.
         top_k: Positions to keep.
 
     O(heads · keys), whatever the number of queries.
     """
-    rows = weights[:, -1, :].astype(np.float64)
+    rows = as_array(weights)
+    rows = rows.reshape(-1, *rows.shape[-2:])[:, -1, :].astype(np.float64)
     keys = rows.shape[-1]
     k = min(top_k, keys)
     top = np.argpartition(rows, keys - k, axis=-1)[:, keys - k :]

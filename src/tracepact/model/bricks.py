@@ -17,6 +17,7 @@ BRICK_EQUATIONS: Final = MappingProxyType(
     {
         BrickId.Embedding: ("embedding-lookup-v1", "lookup"),
         BrickId.RmsNorm: ("rmsnorm-kernel-v1", "rmsnorm"),
+        BrickId.LayerNorm: ("layernorm-kernel-v1", "layernorm"),
         BrickId.QkvProjection: _CHECKSUM,
         BrickId.RopeEmbedding: ("rope-kernel-v1", "rope"),
         BrickId.AttentionScore: ("attention-kernel-v1", "scores"),
@@ -39,6 +40,7 @@ BRICK_EQUATIONS: Final = MappingProxyType(
 ACTIVATION_POINTS: Final = MappingProxyType(
     {
         BrickId.RmsNorm: "post-norm",
+        BrickId.LayerNorm: "post-norm",
         BrickId.OutputProjection: "post-attention",
         BrickId.DownProjection: "post-ffn",
     }

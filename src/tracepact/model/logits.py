@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from tracepact.core import largest_share
+from tracepact.core.arrays import as_array
 from tracepact.types import Array
 
 TRACE: Final = "MLT-03"
@@ -50,7 +51,7 @@ class LogitRecord:
     def _by_layer(self) -> tuple[Array, Array] | None:
         if not self.hidden or self.lens is None:
             return None
-        stacked = np.concatenate(self.hidden)
+        stacked = np.concatenate([_last_row(each) for each in self.hidden])
         everything = self.lens(stacked, None if self.full_ranks else self.tokens)
         tracked = everything[:, self.tokens] if self.full_ranks else everything
         return tracked, _ranks(everything, tracked)
@@ -86,6 +87,11 @@ def bound_utilization(logits: Array, row_norms: Array, hidden_norm: float) -> fl
     if hidden_norm == 0:
         return math.inf if share > 0 else share
     return share / hidden_norm
+
+
+def _last_row(hidden: Array) -> Array:
+    array = as_array(hidden)
+    return array.reshape(-1, array.shape[-1])[-1:]
 
 
 def _ranks(everything: Array, tracked: Array) -> Array:

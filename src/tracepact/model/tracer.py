@@ -20,6 +20,7 @@ from tracepact.core import (
     measure,
     row_reduce,
 )
+from tracepact.core.arrays import as_array
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
 from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS, KV_CACHE_WRITE
 from tracepact.model.config import TraceConfig
@@ -78,6 +79,7 @@ class ModelTracer:
 
     Attributes:
         summary: Figures over all passes.
+        tracing_ns: Time that hooks have spent, where an adapter measures it.
 
     Threads may share a tracer: each has its own pass.
     """
@@ -88,6 +90,7 @@ class ModelTracer:
         self.layer = layer or ContractTracingLayer(ContractRegistry.builtin(), exporters=[])
         self.config = config or TraceConfig.full()
         self.summary = RunSummary()
+        self.tracing_ns = 0
         self._sites: dict[tuple[str, str, bool], Site] = {}
         self._pass = _Pass()
         self._lock = threading.Lock()
@@ -116,8 +119,11 @@ class ModelTracer:
         Raises:
             ContractViolation: Something does not hold and the policy is `raise`.
         """
-        with self._lock:
-            self.summary.add(self._pass.last)
+        try:
+            with self._lock:
+                self.summary.add(self._pass.last)
+        except Exception as error:
+            self.layer.fault("the summary of a pass", error)
         self._pass.kept.clear()
         self._pass.layer_output = None
         self.report()
@@ -255,7 +261,7 @@ class ModelTracer:
         sums = statistics.get("row_sums(ret)")
         if sums is None:  # the contract does not ask for them
             sums = measure(row_reduce("row_sums", weights), Stat.RANGE)
-        append(self._pass.last.log, ATTENTION, layer, sums, weights[..., -1:, :].copy())
+        append(self._pass.last.log, ATTENTION, layer, sums, as_array(weights)[..., -1:, :].copy())
 
     @_guarded
     def record_logits(
@@ -444,4 +450,5 @@ class ModelTracer:
 
 
 def _last_row(value: Array) -> Array:
-    return value.reshape(-1, value.shape[-1])[-1:].copy()
+    array = as_array(value)
+    return array.reshape(-1, array.shape[-1])[-1:].copy()

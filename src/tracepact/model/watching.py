@@ -48,6 +48,21 @@ def watch_bricks(
         probe._watch(None, _plan(conditions, 0), (0, len(conditions), 0), 0, False, False)
 
 
+def watch_parts(probe: _native.Probe, tracer: ModelTracer, points: Mapping[str, str]) -> None:
+    """Tell a probe of parts of a layer that have no contract of their own, only MLT-01's.
+
+    Args:
+        probe: What is told.
+        tracer: Whose contracts.
+        points: Name of the part to its point.
+    """
+    conditions = tracer.conditions(activations.EQUATION) if tracer.config.activations else []
+    for part, point in points.items():
+        kind = POINTS.index(point)
+        plan = _plan(conditions, kind)
+        probe._watch(part, plan, (0, len(conditions), 0), kind, plan is None, False)
+
+
 def watch_pass_end(
     tracer: ModelTracer, threshold: float
 ) -> tuple[_native.PassEnd, Mapping[str, int]] | None:

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 
 from tracepact.engines.reference.gguf_file import GgufFile
-from tracepact.engines.reference.model import ReferenceModel
 from tracepact.errors import ConfigError
 from tracepact.model import ModelTracer
 from tracepact.model.quantisation import QuantisationRecord, error_threshold
@@ -36,12 +35,12 @@ _BRICKS: Final = MappingProxyType(
 
 
 def compare_with_reference(
-    model: ReferenceModel, reference: Path, tracer: ModelTracer
+    file: GgufFile, reference: Path, tracer: ModelTracer
 ) -> list[QuantisationRecord]:
     """Hand every tensor and its counterpart to MLT-04.
 
     Args:
-        model: The model that is run.
+        file: The model that is run.
         reference: A GGUF file with tensors of the same names and shapes.
         tracer: Checks and records, as a pass of its own before the first forward pass.
 
@@ -53,17 +52,17 @@ def compare_with_reference(
     """
     other = GgufFile(reference)
     tracer.begin_forward(0)
-    for name, tensor in model.file.tensors.items():
+    for name, tensor in file.tensors.items():
         counterpart = other.tensors.get(name)
         if counterpart is None or counterpart.shape != tensor.shape:
             found = "none" if counterpart is None else str(list(counterpart.shape))
             raise ConfigError(
-                f"{reference} is no reference for {model.file.path}: tensor {name!r} should have "
+                f"{reference} is no reference for {file.path}: tensor {name!r} should have "
                 f"shape {list(tensor.shape)}, there is {found}"
             )
         value = np.empty(tensor.shape, np.float32)
         expected = np.empty(tensor.shape, np.float32)
-        model.file.dequantise_into(tensor, value)
+        file.dequantise_into(tensor, value)
         other.dequantise_into(counterpart, expected)
         layer, brick = _place(name)
         tracer.record_quantisation(

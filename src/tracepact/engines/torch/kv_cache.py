@@ -1,0 +1,135 @@
+"""MLT-05 on PyTorch: what the cache objects of transformers hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from tracepact.core import Stat, measure, native_core
+from tracepact.engines.torch.forward import ForwardPass
+from tracepact.model import KvCacheRecord, ModelTracer
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What one layer of a cache holds.
+
+    Attributes:
+        keys: [batch, kv heads, positions, head_dim]; values likewise.
+        used: Positions in use; older ones than a window have made room.
+        capacity: Positions there are; None where the cache grows.
+    """
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    used: int
+    capacity: int | None
+
+
+class CacheTrace:
+    """Looks at a cache after each pass.
+
+    What a pass has written is looked at in every layer, so that the cost does not grow with the
+    context. Windows that slide are full when they are full, and nothing is wrong with that.
+
+    Args:
+        limit: Positions that the model was made for: the capacity of a cache that grows.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+
+    def before(self, tracer: ModelTracer, forward: ForwardPass) -> None:
+        """Report a cache of fixed size that has no room for this pass.
+
+        PyTorch raises an `IndexError` then, or writes elsewhere, depending on the kernel.
+        """
+        layers = getattr(forward.cache, "layers", None) or ()
+        if not any(hasattr(layer, "max_cache_len") for layer in layers):
+            return
+        held = _held(forward.cache)
+        short = [each for each in held if each.capacity is not None]
+        if any(each.used + forward.tokens > (each.capacity or 0) for each in short):
+            self._record(tracer, forward, held, forward.tokens)
+            tracer.report()
+
+    def after(self, tracer: ModelTracer, forward: ForwardPass, cache: Any) -> None:
+        """Hand what the cache holds after a pass to the tracer."""
+        held = _held(cache)
+        if held:
+            self._record(tracer, forward, held, 0)
+
+    def _record(
+        self, tracer: ModelTracer, forward: ForwardPass, held: list[_Held], coming: int
+    ) -> None:
+        nonfinite = np.zeros(len(held), np.int64)
+        overrun = np.zeros(len(held), np.int64)
+        for index, each in enumerate(held):
+            if each.capacity is not None:
+                overrun[index] = max(0, each.used + coming - each.capacity)
+        if not coming and not _is_finite(held, forward):
+            nonfinite[:] = [_nonfinite(each, forward) for each in held]
+        positions = forward.position + forward.tokens
+        used = max(each.used for each in held) + coming
+        capacity = max(each.capacity or 0 for each in held)
+        record = KvCacheRecord(
+            used=used,
+            capacity=capacity or max(used, self._limit or 0),
+            bytes_used=sum(
+                (each.keys.nbytes + each.values.nbytes)
+                * min(each.used, each.keys.shape[2]) // max(1, each.keys.shape[2])
+                for each in held
+            ),
+            bytes_total=sum(each.keys.nbytes + each.values.nbytes for each in held),
+            evictions=max(0, positions - used),
+            hit_rate=forward.position / positions if positions else 0.0,
+            oldest_position=max(0, positions - used),
+            fragmentation=0.0,
+            nonfinite=int(nonfinite.sum()),
+            guard_writes=int(overrun.sum()),
+        )  # fmt: skip
+        tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=overrun)
+
+
+def _held(cache: Any) -> list[_Held]:
+    """Layers of a cache that hold keys and values as tensors; others are not looked at."""
+    cache = getattr(cache, "self_attention_cache", cache)
+    held = []
+    for layer in getattr(cache, "layers", None) or ():
+        keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+        if not (isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor)):
+            continue
+        if keys.dim() != 4 or keys.shape[2] == 0:
+            continue
+        used, capacity = int(layer.get_seq_length()), None
+        if getattr(layer, "is_sliding", False):
+            used = min(used, keys.shape[2])
+        elif hasattr(layer, "max_cache_len"):
+            capacity = int(layer.max_cache_len)
+        held.append(_Held(keys, values, used, capacity))
+    return held
+
+
+def _is_finite(held: list[_Held], forward: ForwardPass) -> bool:
+    """Whether what a pass wrote is finite in every layer, for sure and at once."""
+    native, stop = native_core(), held[0].used
+    if native is None or forward.counted is not None or any(e.used != stop for e in held):
+        return False
+    tensors = [tensor for each in held for tensor in (each.keys, each.values)]
+    return bool(native.written_is_finite(tensors, max(0, stop - forward.tokens), stop))
+
+
+def _nonfinite(held: _Held, forward: ForwardPass) -> int:
+    """NaN and Inf among what a pass wrote, which are the last positions in use."""
+    stop = min(held.used, held.keys.shape[2])
+    start = max(0, stop - forward.tokens)
+    found = 0
+    for tensor in (held.keys, held.values):
+        written = tensor[:, :, start:stop].detach()
+        if forward.counted is not None and stop - start == forward.tokens:
+            written = written.transpose(1, 2)[forward.counted]
+        found += measure(written, Stat.COUNTS).nonfinite_count
+    return found

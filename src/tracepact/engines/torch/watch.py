@@ -1,0 +1,350 @@
+"""Watches a PyTorch model by hooks on its modules, with nothing changed in it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from tracepact.engines.torch.bricks import PRODUCTS, known_fields
+from tracepact.engines.torch.forward import ForwardPass
+from tracepact.engines.torch.kv_cache import CacheTrace
+from tracepact.engines.torch.logits import LogitTrace
+from tracepact.engines.torch.mapping import ATTENTION, LAYER, MLP, MappedModule, map_model
+from tracepact.engines.torch.probe import new_probe
+from tracepact.engines.torch.structure import text_config, unwrapped
+from tracepact.errors import ConfigError, ContractViolation
+from tracepact.model import ModelTracer
+from tracepact.profiling import BrickProfiler
+from tracepact.types import BrickId
+
+_Hook = Callable[..., None]
+_NOT_BRICKS: Final = frozenset({LAYER, ATTENTION, MLP})
+_watched: Final[weakref.WeakSet[nn.Module]] = weakref.WeakSet()
+
+
+class TorchWatch:
+    """Hooks on one model.
+
+    Args:
+        model: Any module; all five traces of a causal language model of transformers, activations
+            and bricks of any other.
+        tracer: Takes the traces.
+        profiler: Takes the times of bricks; each module then has two hooks.
+
+    `install` and `remove` are called once each. Several watches may be on one process, and any
+    number of threads may run the model.
+    """
+
+    def __init__(
+        self, model: nn.Module, tracer: ModelTracer, profiler: BrickProfiler | None = None
+    ) -> None:
+        self.map = map_model(model)
+        self._model = model
+        self._tracer = tracer
+        self._profiler = profiler
+        self._probe = new_probe(tracer)
+        self._pass = ForwardPass()
+        self._handles: list[Any] = []
+        self._in_turn: list[Any] = []
+        self._products: dict[int, list[tuple[nn.Module, _Hook]]] = {}
+        self._passes = itertools.count()
+        config = text_config(unwrapped(model))
+        limit = getattr(config, "max_position_embeddings", None)
+        self._cache = CacheTrace(limit if isinstance(limit, int) else None)
+        wants_logits = self.map.lm_head is not None and tracer.config.logits
+        self._logits = LogitTrace(self.map) if wants_logits else None
+
+    def install(self) -> None:
+        """Put the hooks on.
+
+        Raises:
+            ConfigError: The model is watched already.
+        """
+        model = self._model
+        if model in _watched:
+            raise ConfigError("this model is traced already; end that `with` block first")
+        _watched.add(model)
+        self._handles = [
+            model.register_forward_pre_hook(self._begin, with_kwargs=True, prepend=True),
+            model.register_forward_hook(self._end, with_kwargs=True),
+        ]
+        if model is not unwrapped(model) and hasattr(model, "_orig_mod"):
+            return  # what runs inside a compiled graph has no hooks
+        for mapped in self.map.modules:
+            self._watch(mapped)
+
+    def remove(self) -> None:
+        """Take them off again."""
+        for handle in [*self._handles, *self._in_turn]:
+            handle.remove()
+        self._handles.clear()
+        self._in_turn.clear()
+        _watched.discard(self._model)
+        self._probe.end()
+
+    # -- a pass ------------------------------------------------------------------------------
+
+    def _begin(
+        self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> None:
+        forward, tracer = self._pass, self._tracer
+        forward.is_on = False
+        try:
+            forward.begin(arguments, options)
+            tracer.begin_forward(forward.position)
+            forward.is_on = tracer.is_active
+            if forward.is_on:
+                self._cache.before(tracer, forward)
+                self._take_turns(forward.is_decoding)
+                self._probe.begin(is_decoding=forward.is_decoding)
+        except ContractViolation:
+            forward.is_on = False
+            raise
+        except Exception as error:
+            forward.is_on = False
+            tracer.layer.fault("the start of a pass", error)
+        if self._profiler is not None:
+            self._profiler.begin_forward()
+
+    def _end(
+        self,
+        module: nn.Module,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        output: Any,
+    ) -> None:
+        if self._profiler is not None:
+            self._profiler.end_forward()
+        forward, tracer = self._pass, self._tracer
+        if not forward.is_on:
+            return
+        forward.is_on = False
+        try:
+            self._probe.end()
+            if self._logits is not None:
+                self._logits.record(tracer, forward)
+            cache = getattr(output, "past_key_values", None)
+            self._cache.after(tracer, forward, forward.cache if cache is None else cache)
+        except Exception as error:
+            tracer.layer.fault("the end of a pass", error)
+        forward.clear()
+        tracer.end_forward()
+
+    def _take_turns(self, is_decoding: bool) -> None:
+        """Watch the products of every layer of a prompt, and of one layer of a decoded token."""
+        for handle in self._in_turn:
+            handle.remove()
+        layers = list(self._products)
+        if is_decoding and layers:
+            layers = [layers[next(self._passes) % len(layers)]]
+        self._in_turn = [
+            module.register_forward_hook(hook)
+            for layer in layers
+            for module, hook in self._products[layer]
+        ]
+
+    # -- modules -----------------------------------------------------------------------------
+
+    def _watch(self, mapped: MappedModule) -> None:
+        module, layer, config = mapped.module, mapped.layer, self._tracer.config
+        is_timed = self._profiler is not None and mapped.brick not in _NOT_BRICKS
+        if is_timed:
+            self._handles += [
+                module.register_forward_pre_hook(self._start(mapped)),
+                module.register_forward_hook(self._stop(mapped)),
+            ]
+        if mapped.brick == LAYER and layer is not None:
+            if layer == 0:  # where the others begin, the one before has ended
+                first = self._layer_input(layer)
+                self._handles.append(module.register_forward_pre_hook(first, with_kwargs=True))
+            self._add(module, self._native(mapped, self._layer_output(layer), None))
+        elif mapped.brick == ATTENTION:
+            if config.attention and not hasattr(module, "sinks"):
+                rows = self._attention_rows(mapped)
+                self._add(module, self._native(mapped, rows, BrickId.AttentionSoftmax, part=1))
+            if config.activations:
+                self._add(module, self._native(mapped, self._part(mapped), ATTENTION))
+        elif mapped.brick == MLP:
+            if config.activations:
+                self._add(module, self._native(mapped, self._part(mapped), MLP))
+        else:
+            self._watch_brick(mapped)
+
+    def _watch_brick(self, mapped: MappedModule) -> None:
+        module, brick, config = mapped.module, mapped.brick, self._tracer.config
+        fields = known_fields(mapped) if config.bricks else None
+        if brick == BrickId.LmHead:
+            if fields is not None or config.logits:
+                self._add(module, self._head(mapped, fields))
+        elif fields is None:
+            if config.activations and mapped.norm is not None:
+                known = None if config.bricks else brick  # natively its plan has the contract
+                hook = self._result(mapped)
+                self._add(module, hook if known is None else self._native(mapped, hook, known))
+        elif brick == BrickId.Embedding:
+            self._add(module, self._brick(mapped, "tokens", fields))
+        else:
+            python = self._brick(mapped, "x", fields)
+            hook = self._native(mapped, python, brick, ("x",), fields)
+            if brick in PRODUCTS and mapped.layer is not None:
+                self._products.setdefault(mapped.layer, []).append((module, hook))
+            else:
+                self._add(module, hook)
+
+    def _add(self, module: nn.Module, hook: _Hook) -> None:
+        self._handles.append(module.register_forward_hook(hook))
+
+    def _native(
+        self,
+        mapped: MappedModule,
+        hook: _Hook,
+        brick: str | None,
+        names: tuple[str, ...] = (),
+        fields: dict[str, Any] | None = None,
+        part: int = 0,
+    ) -> _Hook:
+        """The same hook without Python for what holds, where that serves and nothing is timed."""
+        make = self._probe.hook
+        if make is None or self._profiler is not None:
+            return hook
+        fields = fields or {}
+        return make(brick, mapped.layer, (*names, *fields), tuple(fields.values()), hook, part)
+
+    def _layer_input(self, layer: int) -> _Hook:
+        forward, residual = self._pass, self._probe.residual
+
+        def hook(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+            if forward.is_on:
+                value = arguments[0] if arguments else options.get("hidden_states")
+                if isinstance(value, torch.Tensor):
+                    residual(layer, "input", forward.rows(value))
+
+        return self._safe(hook)
+
+    def _layer_output(self, layer: int) -> _Hook:
+        forward, residual = self._pass, self._probe.residual
+
+        def hook(module: nn.Module, arguments: Any, output: Any) -> None:
+            if forward.is_on:
+                forward.stream = _first(output)
+                residual(layer, "output", forward.rows(forward.stream))
+
+        return self._safe(hook)
+
+    def _brick(self, mapped: MappedModule, name: str, fields: dict[str, Any]) -> _Hook:
+        forward, run, residual = self._pass, self._probe.run, self._probe.residual
+        brick, layer = mapped.brick, mapped.layer
+
+        def hook(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+            if forward.is_on and arguments:
+                x, ret = forward.rows(arguments[0]), forward.rows(output)
+                if layer is not None and arguments[0] is forward.stream:
+                    forward.stream = None
+                    residual(layer, "input", x)
+                run(brick, layer, lambda **_: ret, **{name: x}, **fields)
+
+        return self._safe(hook)
+
+    def _head(self, mapped: MappedModule, fields: dict[str, Any] | None) -> _Hook:
+        forward, run, brick = self._pass, self._probe.run, mapped.brick
+
+        def hook(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+            if forward.is_on and arguments:
+                x = arguments[0]
+                forward.hidden = x, output
+                if fields is not None:
+                    is_whole = x.dim() < 3 or x.shape[1] == forward.tokens
+                    x, ret = (forward.rows(x), forward.rows(output)) if is_whole else (x, output)
+                    run(brick, None, lambda **_: ret, x=x, **fields)
+
+        return self._safe(hook)
+
+    def _result(self, mapped: MappedModule) -> _Hook:
+        forward, layer, brick = self._pass, mapped.layer, mapped.brick
+        record: Callable[..., None] = self._tracer.record_activation
+
+        def hook(module: nn.Module, arguments: Any, output: Any) -> None:
+            if forward.is_on:
+                record(layer, "post-norm", forward.rows(output), brick=brick)
+
+        return self._safe(hook)
+
+    def _part(self, mapped: MappedModule) -> _Hook:
+        """The result of the attention or of the feed-forward part of a layer."""
+        forward, run, layer, brick = self._pass, self._probe.run, mapped.layer, mapped.brick
+
+        def hook(module: nn.Module, arguments: Any, output: Any) -> None:
+            if forward.is_on:
+                ret = forward.rows(_first(output))
+                run(brick, layer, lambda **_: ret)
+
+        return self._safe(hook)
+
+    def _attention_rows(self, mapped: MappedModule) -> _Hook:
+        forward, run, layer = self._pass, self._probe.run, mapped.layer
+
+        def hook(module: nn.Module, arguments: Any, output: Any) -> None:
+            weights = output[1] if isinstance(output, tuple) and len(output) > 1 else None
+            if forward.is_on and isinstance(weights, torch.Tensor) and not module.training:
+                rows = _by_head(weights, forward.counted)
+                run(BrickId.AttentionSoftmax, layer, lambda **_: rows)
+
+        return self._safe(hook)
+
+    # -- times -------------------------------------------------------------------------------
+
+    def _start(self, mapped: MappedModule) -> _Hook:
+        profiler, brick, layer = self._profiler, mapped.brick, mapped.layer
+        assert profiler is not None, "times are for a profiler"
+        return lambda module, arguments: profiler.start(brick, layer)
+
+    def _stop(self, mapped: MappedModule) -> _Hook:
+        profiler, brick, layer = self._profiler, mapped.brick, mapped.layer
+        forward = self._pass
+        assert profiler is not None, "times are for a profiler"
+
+        def hook(module: nn.Module, arguments: Any, output: Any) -> None:
+            profiler.stop(brick, layer, tokens=(forward.batch or 1) * max(1, forward.tokens))
+
+        return hook
+
+    def _safe(self, hook: _Hook) -> _Hook:
+        """A fault of ours is counted and never reaches the model."""
+        tracer, profiler = self._tracer, self._profiler
+
+        def safe(*arguments: Any) -> None:
+            try:
+                hook(*arguments)
+            except Exception as error:
+                tracer.layer.fault("a hook", error)
+
+        if profiler is None:
+            return safe
+
+        def excluded(*arguments: Any) -> None:
+            start_ns = time.perf_counter_ns()
+            safe(*arguments)
+            elapsed_ns = time.perf_counter_ns() - start_ns
+            tracer.tracing_ns += elapsed_ns
+            profiler.exclude(elapsed_ns)
+
+        return excluded
+
+
+def _first(output: Any) -> Any:
+    return output[0] if isinstance(output, tuple) else output
+
+
+def _by_head(weights: torch.Tensor, counted: torch.Tensor | None) -> torch.Tensor:
+    """Attention rows that count, [heads, rows, keys], of weights [batch, heads, rows, keys]."""
+    if counted is not None:
+        return weights.transpose(0, 1)[:, counted]
+    if weights.shape[0] == 1:
+        return weights[0]
+    return weights.transpose(0, 1).flatten(1, 2)

@@ -1,0 +1,314 @@
+"""Claims about watching PyTorch models, on small random ones of many families."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tracepact as tp
+from tracepact.errors import ConfigError, ContractViolation
+from tracepact.model import TraceConfig
+from tracepact.violation import Violation
+
+torch = pytest.importorskip("torch", reason="needs tracepact[torch]")
+transformers = pytest.importorskip("transformers", reason="needs tracepact[torch]")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import families  # noqa: E402
+
+FAMILIES = sorted(families.CONFIGS)
+STEPS = 12
+
+
+class Watched:
+    """A layer that keeps what it finds."""
+
+    def __init__(self, mode: str = "log") -> None:
+        self.memory = tp.exporters.MemoryExporter()
+        policy = tp.Policy(mode=mode)
+        registry = tp.ContractRegistry.builtin()
+        self.layer = tp.ContractTracingLayer(registry, [self.memory], policy)
+
+    @property
+    def violations(self) -> list[Violation]:
+        return list(self.memory.violations)
+
+
+def batch() -> tuple[Any, Any]:
+    """Four prompts of different lengths, padded on the left."""
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(3, families.VOCABULARY, (4, 12), generator=generator)
+    mask = torch.ones_like(ids)
+    for row, padding in enumerate((0, 3, 5, 9)):
+        ids[row, :padding] = 0
+        mask[row, :padding] = 0
+    return ids, mask
+
+
+def generate(model: Any, steps: int = STEPS) -> Any:
+    ids, mask = batch()
+    return model.generate(
+        ids, attention_mask=mask, max_new_tokens=steps, min_new_tokens=steps, do_sample=False
+    )
+
+
+def hooks(model: Any) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_healthy_model_of_any_family_raises_no_alarm_and_writes_the_same(
+    family: str, dtype: Any
+) -> None:
+    model = families.build(family, dtype=dtype)
+    expected = generate(model)
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer) as tracer:
+        found = generate(model)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+    assert torch.equal(found, expected)
+    assert hooks(model) == 0
+    checks = {row.trace: row.checks for row in tracer.summary.rows()}
+    assert all(checks[trace] for trace in ("MLT-01", "MLT-02", "MLT-03", "MLT-05"))
+
+
+def test_logits_are_bit_identical() -> None:
+    model = families.build("llama")
+    ids, mask = batch()
+    with torch.inference_mode():
+        expected = model(input_ids=ids, attention_mask=mask).logits
+        with tp.trace(model, layer=Watched().layer):
+            found = model(input_ids=ids, attention_mask=mask).logits
+    assert torch.equal(found, expected)
+
+
+def planted(module: Any, value: float) -> Any:
+    """A foreign hook that writes one element of a module's result."""
+
+    def hook(module: Any, arguments: Any, output: Any) -> Any:
+        first = (output[0] if isinstance(output, tuple) else output).clone()
+        first[0, -1, 0] = value
+        return (first, *output[1:]) if isinstance(output, tuple) else first
+
+    return module.register_forward_hook(hook)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=["nan", "inf"])
+@pytest.mark.parametrize(
+    ("path", "layer", "brick"),
+    [
+        ("model.layers.1.mlp.down_proj", 1, "DownProjection"),
+        ("model.layers.2.self_attn.q_proj", 2, "QkvProjection"),
+        ("model.layers.0.post_attention_layernorm", 0, "RmsNorm"),
+        ("model.layers.1", 1, None),
+        ("lm_head", None, "LmHead"),
+    ],
+)
+def test_value_that_is_not_finite_is_named_where_it_began(
+    path: str, layer: int | None, brick: str | None, value: float
+) -> None:
+    model = families.build("llama")
+    watched = Watched()
+    handle = planted(model.get_submodule(path), value)
+    with tp.trace(model, layer=watched.layer):
+        generate(model, 2)
+    handle.remove()
+    first = watched.violations[0]
+    assert (first.layer, first.brick) == (layer, brick)
+
+
+def test_attention_row_that_was_scaled_is_named() -> None:
+    model = families.build("qwen3")
+
+    def hook(module: Any, arguments: Any, output: Any) -> Any:
+        weights = output[1].clone()
+        weights[2, 1, -1] *= 0.93
+        return output[0], weights
+
+    handle = model.model.layers[1].self_attn.register_forward_hook(hook)
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer):
+        generate(model, 2)
+    handle.remove()
+    first = watched.violations[0]
+    assert (first.trace, first.layer, first.brick) == ("MLT-02", 1, "AttentionSoftmax")
+
+
+def test_weight_that_changes_after_attaching_is_named() -> None:
+    model = families.build("gpt2")
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer), torch.no_grad():
+        generate(model, 2)
+        assert watched.violations == []
+        model.transformer.h[1].mlp.c_fc.weight[3, 5] += 1.0
+        generate(model, 2)
+    first = watched.violations[0]
+    assert (first.layer, first.brick) == (1, "UpProjection")
+
+
+def test_module_that_is_swapped_for_a_wrong_one_is_named() -> None:
+    model = families.build("llama")
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer):
+        norm = model.model.layers[2].input_layernorm
+        norm.forward = torch.nn.Identity().forward
+        generate(model, 1)
+    del norm.forward
+    first = watched.violations[0]
+    assert (first.layer, first.brick) == (2, "RmsNorm")
+
+
+def test_static_cache_without_room_is_reported_before_it_overflows() -> None:
+    model = families.build("llama")
+    cache = transformers.StaticCache(config=model.config, max_cache_len=8)
+    watched = Watched()
+    ids = torch.randint(3, families.VOCABULARY, (1, 6))
+    with tp.trace(model, layer=watched.layer), torch.inference_mode():
+        model(input_ids=ids, past_key_values=cache)
+        assert watched.violations == []
+        with pytest.raises(IndexError):
+            model(input_ids=ids, past_key_values=cache)
+    assert {v.trace for v in watched.violations} == {"MLT-05"}
+
+
+def test_exception_in_a_module_leaves_the_next_pass_clean() -> None:
+    model = families.build("llama")
+    watched = Watched()
+
+    def fail(module: Any, arguments: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    with tp.trace(model, layer=watched.layer) as tracer:
+        handle = model.model.layers[1].mlp.register_forward_pre_hook(fail)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            generate(model, 1)
+        handle.remove()
+        generate(model, 3)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+    assert tracer.summary.forwards == 3
+    assert hooks(model) == 0
+
+
+def test_policy_raise_stops_the_generation_with_the_violation() -> None:
+    model = families.build("llama")
+    watched = Watched(mode="raise")
+    handle = planted(model.model.layers[1].mlp, float("nan"))
+    with (
+        tp.trace(model, layer=watched.layer),
+        pytest.raises(ContractViolation, match="layer 1"),
+    ):
+        generate(model, 2)
+    handle.remove()
+    assert hooks(model) == 0
+
+
+def test_fault_inside_a_check_is_counted_and_the_model_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = families.build("llama")
+    expected = generate(model)
+    watched = Watched()
+
+    def broken(*arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    with tp.trace(model, layer=watched.layer):
+        monkeypatch.setattr("tracepact.engines.torch.kv_cache._held", broken)
+        assert torch.equal(generate(model), expected)
+    assert sum(watched.layer.faults.values()) > 0
+
+
+@pytest.mark.parametrize("off", ["config", "policy"])
+def test_nothing_is_put_on_where_nothing_is_looked_at(off: str) -> None:
+    model = families.build("llama")
+    layer = Watched(mode="off" if off == "policy" else "log").layer
+    config = TraceConfig.off() if off == "config" else None
+    with tp.trace(model, layer=layer, config=config):
+        assert hooks(model) == 0
+
+
+def test_model_that_is_traced_is_not_traced_twice() -> None:
+    model = families.build("llama")
+    with (
+        tp.trace(model, layer=Watched().layer),
+        pytest.raises(ConfigError, match="traced already"),
+        tp.trace(model, layer=Watched().layer),
+    ):
+        pass
+    with tp.trace(model, layer=Watched().layer):
+        pass
+
+
+def test_threads_run_one_model_at_the_same_time() -> None:
+    model = families.build("llama")
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer) as tracer:
+        threads = [threading.Thread(target=generate, args=(model, 4)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+    assert tracer.summary.forwards == 16
+
+
+def test_encoder_gets_activations_and_bricks() -> None:
+    model = families.bert()
+    watched = Watched()
+    ids, _ = batch()
+    mask = torch.ones_like(ids)
+    mask[1, 7:] = 0  # on the right
+    with tp.trace(model, layer=watched.layer) as tracer, torch.inference_mode():
+        model(input_ids=ids, attention_mask=mask)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+    rows = {row.trace: row.checks for row in tracer.summary.rows()}
+    assert rows["MLT-01"] > 0
+    assert rows["MLT-02"] > 0
+
+
+def test_padding_rows_do_not_count() -> None:
+    model = families.build("llama")
+    ids, mask = batch()
+    watched = Watched()
+
+    def hook(module: Any, arguments: Any, output: Any) -> Any:
+        broken = output.clone()
+        broken[3, 0] = float("nan")  # padding of the last sequence
+        return broken
+
+    handle = model.model.layers[2].mlp.down_proj.register_forward_hook(hook)
+    with tp.trace(model, layer=watched.layer), torch.inference_mode():
+        model(input_ids=ids, attention_mask=mask)
+    handle.remove()
+    assert watched.violations == []
+
+
+def test_training_keeps_no_graph_and_raises_no_alarm() -> None:
+    model = families.build("llama").train()
+    ids, _ = batch()
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer):
+        model(input_ids=ids, labels=ids).loss.backward()
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+
+
+def test_plain_module_is_watched_as_custom_bricks() -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.LayerNorm(8), torch.nn.ReLU(), torch.nn.Linear(8, 2)
+    )
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer), torch.inference_mode():
+        model(torch.randn(3, 4))
+        assert watched.violations == []
+        model(torch.full((3, 4), float("nan")))
+    assert watched.violations[0].brick == "LayerNorm"
