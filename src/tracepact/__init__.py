@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ModelFileError,
         TracepactError,
     )
-    from tracepact.model import ForwardTraces, KvCacheRecord, ModelTracer, TraceConfig
+    from tracepact.model import ForwardTraces, KvCacheRecord, ModelTracer, TraceConfig, request
     from tracepact.predicate import (
         Formula,
         Predicate,
@@ -108,6 +108,7 @@ __all__ = [
     "invariant",
     "parse_formula",
     "parse_predicate",
+    "request",
     "requires",
     "trace",
 ]
@@ -141,6 +142,7 @@ _HOMES = {
         "KvCacheRecord",
         "ModelTracer",
         "TraceConfig",
+        "request",
     ),
     "tracepact.predicate": (
         "Formula",

@@ -13,6 +13,9 @@ from tracepact.types import SourceLocation
 Verdict: TypeAlias = Literal["failed", "unbound", "error"]
 """The condition is false; a field it names was not handed in; its fields do not fit together."""
 
+Role: TypeAlias = Literal["root", "consequence"]
+"""Where a fault began, or what followed from it."""
+
 HEADLINE = "TIER3: contract {kind} violated"
 
 
@@ -58,6 +61,11 @@ class Violation:
         step: Position of the forward pass.
         time_unix_ns: When it was found.
         explanation: Offending element and measured numbers, in one line.
+        batch: Which sequence of the batch; None for a batch of one, or where it is unknown.
+        request: Id of the request, where there is one.
+        role: `root`, or `consequence` of one that came before it.
+        cause: Where that one was, of a consequence.
+        consequences: How many the same forward pass had, of a root.
     """
 
     contract: str
@@ -76,6 +84,11 @@ class Violation:
     step: int | None
     time_unix_ns: int
     explanation: str
+    batch: int | None = None
+    request: str | None = None
+    role: Role = "root"
+    cause: str | None = None
+    consequences: int = 0
     message: str = field(init=False)
     """The whole finding in one line for people."""
 
@@ -84,10 +97,12 @@ class Violation:
 
     @property
     def place(self) -> str:
-        """Layer, brick, trace and step, as far as they are known."""
+        """Layer, brick, trace, step, sequence and request, as far as they are known."""
         parts = [f"layer {self.layer}"] if self.layer is not None else []
         parts += [part for part in (self.brick, self.trace) if part]
         parts += [f"step {self.step}"] if self.step is not None else []
+        parts += [f"sequence {self.batch}"] if self.batch is not None else []
+        parts += [f"request {self.request}"] if self.request is not None else []
         return ", ".join(parts)
 
     def _format(self) -> str:
@@ -96,9 +111,12 @@ class Violation:
         else:
             headline = f"TIER3: contract {self.kind} not checked ({self.verdict})"
         where = f" at {self.place}" if self.place else ""
+        after = f"; a consequence of {self.cause}" if self.role == "consequence" else ""
+        if self.consequences:
+            after = f"; {self.consequences} consequence{'s' * (self.consequences > 1)} in this pass"
         return (
             f"{headline}{where}: {self.contract}/{self.equation} “{self.obligation}”: "
-            f"{self.explanation} [{self.source}]"
+            f"{self.explanation} [{self.source}]{after}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from tracepact.core import (
 )
 from tracepact.core.arrays import as_array
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
+from tracepact.model.batch import Batch, Request, current_request
 from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS, KV_CACHE_WRITE
+from tracepact.model.causes import Causes
 from tracepact.model.config import TraceConfig
 from tracepact.model.events import ATTENTION, HIDDEN, OUTPUT, POINTS, append, events
 from tracepact.model.forward import ForwardTraces
@@ -64,6 +66,9 @@ class _Pass(threading.local):
         self.layer_output: tuple[Array, TensorStats] | None = None
         self.is_sampled = True
         self.reported = 0
+        self.batch: Batch | None = None
+        self.request: Request | None = None
+        self.causes = Causes()
 
 
 class ModelTracer:
@@ -105,8 +110,16 @@ class ModelTracer:
         """Whether this forward pass is looked at, by configuration, policy and sampling."""
         return self._pass.is_sampled
 
-    def begin_forward(self, position: int) -> None:
-        """Start a pass whose first token is at `position`; drops what a broken pass left."""
+    def begin_forward(self, position: int, batch: Batch | None = None) -> None:
+        """Start a pass whose first token is at `position`; drops what a broken pass left.
+
+        Args:
+            position: In each sequence.
+            batch: The sequences, where there is more than one; fields then have their rows first.
+        """
+        self._pass.batch = batch
+        self._pass.request = current_request()
+        self._pass.causes.begin(position)
         self._pass.is_sampled = not self.config.is_off and self.layer.admits(self)
         self._pass.last = ForwardTraces(position, top_k=self.config.top_k)
         self._pass.reported = 0
@@ -126,7 +139,10 @@ class ModelTracer:
             self.layer.fault("the summary of a pass", error)
         self._pass.kept.clear()
         self._pass.layer_output = None
-        self.report()
+        try:
+            self.report()
+        finally:
+            self._pass.causes.end()
         return self._pass.last
 
     def report(self) -> None:
@@ -135,10 +151,18 @@ class ModelTracer:
         Raises:
             ContractViolation: Something does not hold and the policy is `raise`.
         """
-        found = self._pass.last.violations[self._pass.reported :]
-        self._pass.reported += len(found)
-        if found:
-            self.layer.report(found)
+        state = self._pass
+        found = state.last.violations[state.reported :]
+        if not found:
+            return
+        if state.request is not None:
+            found = [state.request.sign(violation) for violation in found]
+        found = state.causes.assign(found)
+        state.last.violations[state.reported :] = found
+        state.reported += len(found)
+        self.layer.report(found)
+        if state.request is not None:
+            state.request.answer(found, self.layer)
 
     def end_forward_with_contracts(self, registry: ContractRegistry) -> ForwardTraces:
         """`end_forward`, checking what was recorded against the contracts of `registry` as well.
@@ -273,6 +297,7 @@ class ModelTracer:
         lens: logits.Lens | None = None,
         temperature: float = 0.0,
         top_p: float = 1.0,
+        sequence: int | None = None,
     ) -> None:
         """MLT-03: logits of the newest token.
 
@@ -284,6 +309,7 @@ class ModelTracer:
             lens: Turns hidden states into logits, to follow the winners through the layers.
             temperature: Of the sampler.
             top_p: Of the sampler.
+            sequence: Whose logits they are, in a batch.
         """
         if not (self._pass.is_sampled and self.config.logits):
             return
@@ -293,7 +319,7 @@ class ModelTracer:
             context = self._context(None, BrickId.LmHead, logits.TRACE)
             fields = {"logits": values, "output_norms": row_norms, "hidden_norm": hidden_norm}
             found, _ = self._examine(logits.EQUATION, fields, context)
-            self._pass.last.violations += found
+            self._pass.last.violations += [replace(v, batch=sequence) for v in found]
         log = self._pass.last.log
         tokens = largest(values, min(self.config.top_k, values.size))
         self._pass.last.logits = LogitRecord(
@@ -403,7 +429,7 @@ class ModelTracer:
         found, _ = self._examine(kv_cache.EQUATION, fields, context)
         # The per-layer fields tell which layer it was: the first offending index.
         self._pass.last.violations += [
-            replace(v, layer=v.index[0]) if v.index else v for v in found
+            replace(v, layer=v.index[0] if v.index else v.layer, batch=None) for v in found
         ]
         self._pass.last.kv_cache = record
 
@@ -435,6 +461,12 @@ class ModelTracer:
         statistics: dict[str, TensorStats] = {}
         wanted = statistics if also or context.trace == attention.TRACE else None
         found = site.examine(fields, context, wanted)
+        if found and self._pass.batch is not None:
+            rows_behind_heads = context.trace == attention.TRACE and fields["ret"].ndim == 3
+            found = [
+                replace(v, batch=self._pass.batch.sequence(v.index, axis=int(rows_behind_heads)))
+                for v in found
+            ]
         with self._lock:
             self.summary.count(context.trace, len(site.conditions))
         if context.trace not in (None, activations.TRACE, attention.TRACE):

@@ -112,7 +112,7 @@ def _compared(report: RunReport) -> Table:
 
 
 def _print_violations(report: RunReport, console: Console) -> None:
-    """The first one in full, for that is where a fault began; what followed from it in short."""
+    """Where faults began in full, what followed from them as a count."""
     groups: list[tuple[str, Sequence[Violation]]] = [
         ("first violation", report.numeric_violations),
         ("first timing violation", report.timing_violations),
@@ -139,14 +139,25 @@ def _in_full(title: str, violation: Violation) -> Text:
 
 
 def _print_following(violations: Sequence[Violation], console: Console) -> None:
-    places = groupby(
-        violations, key=lambda v: (v.place or "whole run", f"{v.contract}/{v.equation}")
-    )
+    roots = [violation for violation in violations if violation.role == "root"]
+    places = groupby(roots, key=lambda v: (v.place or "whole run", f"{v.contract}/{v.equation}"))
     lines = [f"  then {place}: {equation}" for (place, equation), _ in places]
     for line in lines[:_MAX_FOLLOWING]:
         console.print(Text(line, style="dim"), soft_wrap=True)
     if len(lines) > _MAX_FOLLOWING:
-        console.print(Text(f"  … {len(violations)} in all after the first", style="dim"))
+        console.print(Text(f"  … {len(roots)} in all after the first", style="dim"))
+    followed = [violation for violation in violations if violation.role == "consequence"]
+    if followed:
+        console.print(Text(f"  and {_consequences(followed)}", style="dim"))
+
+
+def _consequences(followed: Sequence[Violation]) -> str:
+    """`252 consequences in 4 layers and 24 passes`."""
+    layers = len({violation.layer for violation in followed} - {None})
+    passes = len({violation.step for violation in followed})
+    text = f"{len(followed)} consequence{'s' * (len(followed) > 1)}"
+    text += f" in {layers} layer{'s' * (layers > 1)}" if layers else ""
+    return f"{text}, {passes} pass{'es' * (passes > 1)}"
 
 
 def _verdict(report: RunReport) -> Text:

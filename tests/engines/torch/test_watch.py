@@ -312,3 +312,47 @@ def test_plain_module_is_watched_as_custom_bricks() -> None:
         assert watched.violations == []
         model(torch.full((3, 4), float("nan")))
     assert watched.violations[0].brick == "LayerNorm"
+
+
+def test_violation_names_the_sequence_of_the_batch_and_the_request() -> None:
+    model = families.build("llama")
+
+    def hook(module: Any, arguments: Any, output: Any) -> Any:
+        if output.shape[1] > 1:
+            return output
+        broken = output.clone()
+        broken[2, 0, 5] = float("nan")
+        return broken
+
+    handle = model.model.layers[1].mlp.register_forward_hook(hook)
+    watched = Watched()
+    with (
+        tp.trace(model, layer=watched.layer),
+        tp.request(["a", "b", "c", "d"], on_violation="raise"),
+        pytest.raises(ContractViolation, match="request c"),
+    ):
+        generate(model, 3)
+    handle.remove()
+    root, *followed = watched.violations
+    assert (root.layer, root.batch, root.request, root.role) == (1, 2, "c", "root")
+    assert {v.role for v in followed} == {"consequence"}
+    # The cache tells the layer, and not whose positions they are.
+    assert {v.request for v in followed if v.trace != "MLT-05"} == {"c"}
+
+
+def test_padded_prompt_names_the_sequence_too() -> None:
+    model = families.build("llama")
+    ids, mask = batch()
+
+    def hook(module: Any, arguments: Any, output: Any) -> Any:
+        broken = output.clone()
+        broken[1, 7] = float("inf")
+        return broken
+
+    handle = model.model.layers[0].mlp.register_forward_hook(hook)
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer), torch.inference_mode():
+        model(input_ids=ids, attention_mask=mask)
+    handle.remove()
+    assert {v.batch for v in watched.violations if v.trace != "MLT-05"} == {1}
+    assert [v.role for v in watched.violations].count("root") == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from tracepact.model.batch import Batch
 from tracepact.types import Array
 
 
@@ -52,6 +53,14 @@ class ForwardPass(threading.local):
         if callable(length):
             self.position = int(length())
         self.counted = _counted(options.get("attention_mask"), self.batch, self.tokens)
+
+    @property
+    def sequences(self) -> Batch | None:
+        """The batch as the tracer wants it; None for a single sequence."""
+        if self.batch is None or self.batch == 1:
+            return None
+        rows = None if self.counted is None else self.counted.nonzero()[:, 0].cpu().numpy()
+        return Batch(self.batch, max(1, self.tokens), rows)
 
     @property
     def is_decoding(self) -> bool:

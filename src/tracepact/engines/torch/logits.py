@@ -47,6 +47,7 @@ class LogitTrace:
                 row_norms=self._row_norms,
                 hidden_norm=float(row_reduce("row_norms", hidden)),
                 lens=self._lens if self._norm is not None else None,
+                sequence=sequence if len(ret) > 1 else None,
             )
 
     def _lens(self, hidden: Array, tokens: Array | None) -> Array:

@@ -97,7 +97,7 @@ class TorchWatch:
         forward.is_on = False
         try:
             forward.begin(arguments, options)
-            tracer.begin_forward(forward.position)
+            tracer.begin_forward(forward.position, forward.sequences)
             forward.is_on = tracer.is_active
             if forward.is_on:
                 self._cache.before(tracer, forward)
