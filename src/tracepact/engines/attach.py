@@ -26,6 +26,7 @@ def trace(
     layer: ContractTracingLayer | None = None,
     config: TraceConfig | None = None,
     profiler: BrickProfiler | None = None,
+    reference: Any = None,
 ) -> Iterator[ModelTracer]:
     """Trace every forward pass of a model inside a `with` block.
 
@@ -34,20 +35,26 @@ def trace(
         layer: Checks and reports; the shipped contracts and the standard log by default.
         config: Which traces to take; all by default.
         profiler: Times the bricks too.
+        reference: For MLT-04 of a PyTorch model, the same model in a finer type.
 
     Yields:
         The tracer; its `summary` and `last` have the traces.
 
     Raises:
-        ConfigError: No adapter knows this kind of model, or it is traced already.
+        ConfigError: No adapter knows this kind of model, it is traced already, or the reference is
+            another model.
     """
     # Engines are recognised by name, so that none is imported for a model of another.
     kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(model).__mro__]
     tracer = ModelTracer(layer or ContractTracingLayer(ContractRegistry.builtin()), config)
     if _REFERENCE_MODEL in kinds:
+        if reference is not None:
+            raise ConfigError(
+                "a ReferenceModel is held against its own file; leave out `reference`"
+            )
         watched = _reference(model, tracer, profiler)
     elif _TORCH_MODULE in kinds:
-        watched = _torch(model, tracer, profiler)
+        watched = _torch(model, tracer, profiler, reference)
     else:
         raise ConfigError(
             f"cannot trace a {kinds[0]}; supported: {_REFERENCE_MODEL}, {_TORCH_MODULE}"
@@ -70,13 +77,15 @@ def _reference(model: Any, tracer: ModelTracer, profiler: BrickProfiler | None) 
 
 
 @contextmanager
-def _torch(model: Any, tracer: ModelTracer, profiler: BrickProfiler | None) -> Iterator[None]:
+def _torch(
+    model: Any, tracer: ModelTracer, profiler: BrickProfiler | None, reference: Any
+) -> Iterator[None]:
     from tracepact.engines.torch.watch import TorchWatch  # noqa: PLC0415 - on use
 
     if tracer.config.is_off or not tracer.layer.is_on:
         yield  # nothing is looked at, so nothing is put on
         return
-    watch = TorchWatch(model, tracer, profiler)
+    watch = TorchWatch(model, tracer, profiler, reference)
     watch.install()
     try:
         yield

@@ -75,7 +75,7 @@ def test_healthy_model_of_any_family_raises_no_alarm_and_writes_the_same(
     assert torch.equal(found, expected)
     assert hooks(model) == 0
     checks = {row.trace: row.checks for row in tracer.summary.rows()}
-    assert all(checks[trace] for trace in ("MLT-01", "MLT-02", "MLT-03", "MLT-05"))
+    assert all(checks.values())
 
 
 def test_logits_are_bit_identical() -> None:
@@ -356,3 +356,52 @@ def test_padded_prompt_names_the_sequence_too() -> None:
     handle.remove()
     assert {v.batch for v in watched.violations if v.trace != "MLT-05"} == {1}
     assert [v.role for v in watched.violations].count("root") == 1
+
+
+def test_reference_in_a_finer_type_explains_rounding() -> None:
+    model = families.build("qwen2", dtype=torch.bfloat16)
+    watched = Watched()
+    reference = families.build("qwen2")
+    with tp.trace(model, layer=watched.layer, reference=reference) as tracer:
+        generate(model, 21)
+    assert watched.violations == []
+    row = next(row for row in tracer.summary.rows() if row.trace == "MLT-04")
+    assert row.records == 21
+    assert 1e-4 < row.worst < 1e-2
+
+
+def test_weight_that_was_wrong_from_the_start_is_found_by_a_reference() -> None:
+    model = families.build("llama", dtype=torch.bfloat16)
+    with torch.no_grad():
+        model.model.layers[1].self_attn.k_proj.weight[3] *= 4
+    watched = Watched()
+    reference = families.build("llama")
+    with tp.trace(model, layer=watched.layer, reference=reference):
+        generate(model, 21)
+    assert {(v.trace, v.layer, v.brick) for v in watched.violations} == {
+        ("MLT-04", 1, "QkvProjection")
+    }
+
+
+@pytest.mark.filterwarnings("ignore:.*quantiz:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*quantiz:UserWarning")
+def test_packed_weights_are_held_against_a_reference() -> None:
+    model = families.build("llama")
+    packed = torch.ao.quantization.quantize_dynamic(families.build("llama"), {torch.nn.Linear})
+    watched = Watched()
+    with tp.trace(packed, layer=watched.layer, reference=model) as tracer:
+        generate(packed, 21)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+    row = next(row for row in tracer.summary.rows() if row.trace == "MLT-04")
+    assert row.records == 21
+
+
+def test_reference_that_is_another_model_is_refused() -> None:
+    model = families.build("llama")
+    with (
+        pytest.raises(ConfigError, match="no product"),
+        tp.trace(model, layer=Watched().layer, reference=families.build("gpt2")),
+    ):
+        pass
+    assert hooks(model) == 0

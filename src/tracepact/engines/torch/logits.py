@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from tracepact.core import row_reduce
 from tracepact.core.arrays import as_array
 from tracepact.engines.torch.bricks import row_norms
 from tracepact.engines.torch.forward import ForwardPass
 from tracepact.engines.torch.mapping import ModelMap
+from tracepact.engines.torch.structure import dequantised, weight_by_output
 from tracepact.model import ModelTracer
 from tracepact.types import Array
 
@@ -26,11 +26,14 @@ class LogitTrace:
 
     def __init__(self, mapped: ModelMap) -> None:
         assert mapped.lm_head is not None, "a model without a head has no logits"
-        self._head = mapped.lm_head.module
+        head = mapped.lm_head.module
         self._norm = None if mapped.final_norm is None else mapped.final_norm.module
-        weight: Any = self._head.weight
-        self._row_norms: Array = row_norms(weight.detach()).cpu().numpy()
-        bias: Any = getattr(self._head, "bias", None)
+        self._weight = dequantised(head)
+        # Who quantises weights may quantise their input too, and then no bound is known.
+        exact = weight_by_output(head)
+        self._row_norms: Array | None = None if exact is None else row_norms(exact).cpu().numpy()
+        bias: Any = getattr(head, "bias", None)
+        bias = bias() if callable(bias) else bias
         self._bias: Array | None = None if bias is None else bias.detach().float().cpu().numpy()
 
     def record(self, tracer: ModelTracer, forward: ForwardPass) -> None:
@@ -46,14 +49,15 @@ class LogitTrace:
                 values if self._bias is None else values - self._bias,
                 row_norms=self._row_norms,
                 hidden_norm=float(row_reduce("row_norms", hidden)),
-                lens=self._lens if self._norm is not None else None,
+                lens=None if self._norm is None or self._weight is None else self._lens,
                 sequence=sequence if len(ret) > 1 else None,
             )
 
     def _lens(self, hidden: Array, tokens: Array | None) -> Array:
         """Logits that residual streams [n, d] would give: final norm, then head."""
-        assert isinstance(self._norm, nn.Module), "else there is no lens"
-        weight: Any = self._head.weight
+        weight = self._weight
+        assert self._norm is not None, "else there is no lens"
+        assert weight is not None, "nor then"
         with torch.no_grad():
             x = torch.from_numpy(hidden.astype(np.float32)).to(weight.device, weight.dtype)
             x = self._norm.forward(x)

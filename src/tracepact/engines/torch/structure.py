@@ -50,6 +50,22 @@ def linear_size(module: nn.Module) -> tuple[int, int] | None:
     return None
 
 
+def stored_weight(module: nn.Module) -> torch.Tensor | None:
+    """The weight as it is stored; modules of `torch.ao` give theirs out when they are asked."""
+    weight: Any = getattr(module, "weight", None)
+    if callable(weight) and not isinstance(weight, torch.Tensor):
+        weight = weight()
+    return weight if isinstance(weight, torch.Tensor) else None
+
+
+def dequantised(module: nn.Module) -> torch.Tensor | None:
+    """The weight [out, in] as numbers; None where a module keeps it in a form of its own."""
+    weight = stored_weight(module)
+    if weight is not None and weight.is_quantized:
+        return weight.dequantize()
+    return weight_by_output(module)
+
+
 def weight_by_output(module: nn.Module) -> torch.Tensor | None:
     """The weight [out, in] of a matrix product, a view; None where it is packed or nowhere."""
     weight = getattr(module, "weight", None)

@@ -17,6 +17,7 @@ from tracepact.engines.torch.kv_cache import CacheTrace
 from tracepact.engines.torch.logits import LogitTrace
 from tracepact.engines.torch.mapping import ATTENTION, LAYER, MLP, MappedModule, map_model
 from tracepact.engines.torch.probe import new_probe
+from tracepact.engines.torch.quantised import ProductTrace
 from tracepact.engines.torch.structure import text_config, unwrapped
 from tracepact.errors import ConfigError, ContractViolation
 from tracepact.model import ModelTracer
@@ -36,13 +37,21 @@ class TorchWatch:
             and bricks of any other.
         tracer: Takes the traces.
         profiler: Takes the times of bricks; each module then has two hooks.
+        reference: The same model in a finer type, for MLT-04.
+
+    Raises:
+        ConfigError: The reference is another model.
 
     `install` and `remove` are called once each. Several watches may be on one process, and any
     number of threads may run the model.
     """
 
     def __init__(
-        self, model: nn.Module, tracer: ModelTracer, profiler: BrickProfiler | None = None
+        self,
+        model: nn.Module,
+        tracer: ModelTracer,
+        profiler: BrickProfiler | None = None,
+        reference: nn.Module | None = None,
     ) -> None:
         self.map = map_model(model)
         self._model = model
@@ -59,6 +68,7 @@ class TorchWatch:
         self._cache = CacheTrace(limit if isinstance(limit, int) else None)
         wants_logits = self.map.lm_head is not None and tracer.config.logits
         self._logits = LogitTrace(self.map) if wants_logits else None
+        self._compared = ProductTrace(self.map, reference) if tracer.config.quantisation else None
 
     def install(self) -> None:
         """Put the hooks on.
@@ -140,14 +150,16 @@ class TorchWatch:
         """Watch the products of every layer of a prompt, and of one layer of a decoded token."""
         for handle in self._in_turn:
             handle.remove()
-        layers = list(self._products)
+        layers, turn = list(self._products), next(self._passes)
         if is_decoding and layers:
-            layers = [layers[next(self._passes) % len(layers)]]
+            layers = [layers[turn % len(layers)]]
         self._in_turn = [
             module.register_forward_hook(hook)
             for layer in layers
             for module, hook in self._products[layer]
         ]
+        if self._compared:
+            self._in_turn.append(self._compared.register(turn, self._tracer, self._pass))
 
     # -- modules -----------------------------------------------------------------------------
 
