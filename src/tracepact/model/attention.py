@@ -13,6 +13,7 @@ from tracepact.types import Array, FloatArray
 
 TRACE: Final = "MLT-02"
 EQUATION: Final = ("softmax-kernel-v1", "softmax")
+FUSED_EQUATION: Final = ("flash-attention-v1", "output")
 RECENT_POSITIONS: Final = 8
 _DOMINANT: Final = 0.5
 

@@ -62,7 +62,11 @@ class TraceRow:
 
 
 class RunSummary:
-    """Adds up the traces of forward passes; memory does not grow with their number."""
+    """Adds up the traces of forward passes; memory does not grow with their number.
+
+    Attributes:
+        attention_note: Which rows MLT-02 looks at, where that is not all of them.
+    """
 
     def __init__(self) -> None:
         self.forwards = 0
@@ -72,6 +76,7 @@ class RunSummary:
         self.worst = {trace: Worst() for trace, *_ in _TRACES}
         self.residual_ratio = Worst()
         self.deciding_layers: Counter[int] = Counter()
+        self.attention_note = ""
 
     def count(self, trace: str | None, conditions: int) -> None:
         """Count conditions that were tested for a trace; None is bricks."""
@@ -137,6 +142,8 @@ class RunSummary:
         if trace == activations.TRACE and self.residual_ratio.value > 0:
             ratio, layer = self.residual_ratio.value, self.residual_ratio.layer
             return f"residual ratio up to {ratio:.3g} (layer {layer})"
+        if trace == attention.TRACE:
+            return self.attention_note
         if trace == logits.TRACE and self.deciding_layers:
             layer, _ = self.deciding_layers.most_common(1)[0]
             return f"mostly decided at layer {layer}"

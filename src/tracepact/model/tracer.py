@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from tracepact.contracts import Condition, ContractRegistry
 from tracepact.core import (
@@ -22,14 +21,15 @@ from tracepact.core import (
 )
 from tracepact.core.arrays import as_array
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
-from tracepact.model.batch import Batch, Request, current_request
+from tracepact.model.batch import Batch, current_request
 from tracepact.model.bricks import ACTIVATION_POINTS, BRICK_EQUATIONS, KV_CACHE_WRITE
-from tracepact.model.causes import Causes
 from tracepact.model.config import TraceConfig
 from tracepact.model.events import ATTENTION, HIDDEN, OUTPUT, POINTS, append, events
 from tracepact.model.forward import ForwardTraces
+from tracepact.model.guarded import guarded
 from tracepact.model.kv_cache import KvCacheRecord
 from tracepact.model.logits import LogitRecord
+from tracepact.model.pass_state import PassState
 from tracepact.model.quantisation import QuantisationRecord
 from tracepact.model.summary import RunSummary
 from tracepact.tracing import Context, ContractTracingLayer, Site
@@ -37,38 +37,6 @@ from tracepact.types import Array, BrickId
 from tracepact.violation import Violation
 
 _FULL = {"ret": Stat.FULL}
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-
-def _guarded(
-    record: Callable[Concatenate[ModelTracer, _P], _T],
-) -> Callable[Concatenate[ModelTracer, _P], _T | None]:
-    """A fault in a trace is counted and logged by the layer; the model never sees it."""
-
-    @functools.wraps(record)
-    def guarded(self: ModelTracer, /, *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
-        try:
-            return record(self, *args, **kwargs)
-        except Exception as error:
-            self.layer.fault(record.__name__, error)
-            return None
-
-    return guarded
-
-
-class _Pass(threading.local):
-    """The forward pass of one thread."""
-
-    def __init__(self) -> None:
-        self.last = ForwardTraces(0)
-        self.kept: list[tuple[tuple[str, str], Mapping[str, Any], Context]] = []
-        self.layer_output: tuple[Array, TensorStats] | None = None
-        self.is_sampled = True
-        self.reported = 0
-        self.batch: Batch | None = None
-        self.request: Request | None = None
-        self.causes = Causes()
 
 
 class ModelTracer:
@@ -97,7 +65,7 @@ class ModelTracer:
         self.summary = RunSummary()
         self.tracing_ns = 0
         self._sites: dict[tuple[str, str, bool], Site] = {}
-        self._pass = _Pass()
+        self._pass = PassState()
         self._lock = threading.Lock()
 
     @property
@@ -193,7 +161,7 @@ class ModelTracer:
 
     # -- producers ---------------------------------------------------------------------------
 
-    @_guarded
+    @guarded
     def record_brick(
         self, brick: str, layer: int | None, fields: Mapping[str, Any]
     ) -> TensorStats | None:
@@ -224,7 +192,7 @@ class ModelTracer:
         self._pass.last.violations += found
         return stats
 
-    @_guarded
+    @guarded
     def record_activation(
         self,
         layer: int | None,
@@ -269,7 +237,7 @@ class ModelTracer:
         kept = _last_row(value) if point == "output" and self.config.logits else None
         append(self._pass.last.log, POINTS.index(point), layer, stats, kept)
 
-    @_guarded
+    @guarded
     def record_attention(
         self, layer: int, weights: Array, *, brick: str = BrickId.AttentionSoftmax
     ) -> None:
@@ -287,7 +255,36 @@ class ModelTracer:
             sums = measure(row_reduce("row_sums", weights), Stat.RANGE)
         append(self._pass.last.log, ATTENTION, layer, sums, as_array(weights)[..., -1:, :].copy())
 
-    @_guarded
+    @guarded
+    def record_fused_attention(
+        self,
+        layer: int,
+        weights: Array,
+        ret: Array,
+        *,
+        reference: Array,
+        values: Array,
+        sequence: int | None = None,
+    ) -> None:
+        """MLT-02 of a fused kernel, which gives no rows out: some rows that were computed anew.
+
+        Args:
+            layer: Index of the layer.
+            weights: [heads, queries, keys], as in `record_attention`.
+            ret: What the kernel gave out.
+            reference: The same from these weights and the values; the shape of `ret`.
+            values: What was weighed.
+            sequence: Whose rows they are, in a batch.
+        """
+        if not (self._pass.is_sampled and self.config.attention):
+            return
+        self.record_attention(layer, weights)
+        context = self._context(layer, BrickId.AttentionOutput, attention.TRACE)
+        fields = {"ret": ret, "reference": reference, "values": values}
+        found, _ = self._examine(attention.FUSED_EQUATION, fields, context)
+        self._pass.last.violations += [replace(v, batch=sequence) for v in found]
+
+    @guarded
     def record_logits(
         self,
         values: Array,
@@ -333,7 +330,7 @@ class ModelTracer:
             full_ranks=self.config.full_ranks,
         )
 
-    @_guarded
+    @guarded
     def record_quantisation(
         self,
         tensor: str,
@@ -362,7 +359,7 @@ class ModelTracer:
         self._record_error(tensor, quant_type, error, threshold, layer, brick)
         return error
 
-    @_guarded
+    @guarded
     def record_quantised_product(
         self,
         tensor: str,
@@ -411,7 +408,7 @@ class ModelTracer:
         record = QuantisationRecord(tensor, quant_type, layer, brick, error)
         self._pass.last.add_quantisation(record)
 
-    @_guarded
+    @guarded
     def record_kv_cache(
         self, record: KvCacheRecord, *, nonfinite: Array, guard_writes: Array
     ) -> None:

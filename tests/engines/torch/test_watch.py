@@ -405,3 +405,36 @@ def test_reference_that_is_another_model_is_refused() -> None:
     ):
         pass
     assert hooks(model) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("gemma2",)])
+def test_fused_attention_agrees_with_rows_that_are_computed_anew(family: str, dtype: Any) -> None:
+    model = families.build(family, dtype=dtype, attention="sdpa")
+    expected = generate(model, 13)
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer) as tracer:
+        found = generate(model, 13)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+    assert torch.equal(found, expected)
+    row = next(row for row in tracer.summary.rows() if row.trace == "MLT-02")
+    assert (row.records, row.checks) == (4, 16)  # passes 0, 4, 8 and 12
+    assert "computed anew" in row.note
+
+
+def test_fused_kernel_that_gives_out_something_else_is_named() -> None:
+    class Damage(torch.overrides.TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            ret = func(*args, **(kwargs or {}))
+            is_kernel = func is torch.nn.functional.scaled_dot_product_attention
+            return ret * 0.93 if is_kernel else ret
+
+    model = families.build("llama", attention="sdpa")
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer), Damage():
+        generate(model, 1)
+    first = watched.violations[0]
+    assert (first.trace, first.layer, first.brick) == ("MLT-02", 0, "AttentionOutput")

@@ -13,6 +13,7 @@ from torch import nn
 
 from tracepact.engines.torch.bricks import PRODUCTS, known_fields
 from tracepact.engines.torch.forward import ForwardPass
+from tracepact.engines.torch.fused_attention import NOTE, FusedAttentionTrace
 from tracepact.engines.torch.kv_cache import CacheTrace
 from tracepact.engines.torch.logits import LogitTrace
 from tracepact.engines.torch.mapping import ATTENTION, LAYER, MLP, MappedModule, map_model
@@ -68,6 +69,12 @@ class TorchWatch:
         self._cache = CacheTrace(limit if isinstance(limit, int) else None)
         wants_logits = self.map.lm_head is not None and tracer.config.logits
         self._logits = LogitTrace(self.map) if wants_logits else None
+        is_eager = getattr(config, "_attn_implementation", "eager") in ("eager", None)
+        self._fused: FusedAttentionTrace | None = None
+        if tracer.config.attention and not is_eager:
+            layers = [layer for layer in self.map.layers if layer.attention is not None]
+            self._fused = FusedAttentionTrace(layers)
+            tracer.summary.attention_note = NOTE
         self._compared = ProductTrace(self.map, reference) if tracer.config.quantisation else None
 
     def install(self) -> None:
@@ -158,6 +165,8 @@ class TorchWatch:
             for layer in layers
             for module, hook in self._products[layer]
         ]
+        if self._fused is not None:
+            self._in_turn += self._fused.register(turn, self._tracer, self._pass)
         if self._compared:
             self._in_turn.append(self._compared.register(turn, self._tracer, self._pass))
 
@@ -177,7 +186,7 @@ class TorchWatch:
                 self._handles.append(module.register_forward_pre_hook(first, with_kwargs=True))
             self._add(module, self._native(mapped, self._layer_output(layer), None))
         elif mapped.brick == ATTENTION:
-            if config.attention and not hasattr(module, "sinks"):
+            if config.attention and self._fused is None and not hasattr(module, "sinks"):
                 rows = self._attention_rows(mapped)
                 self._add(module, self._native(mapped, rows, BrickId.AttentionSoftmax, part=1))
             if config.activations:
