@@ -8,13 +8,15 @@ import pytest
 
 from tracepact.bindings import load_bindings
 from tracepact.evidence import load_evidence
-from tracepact.lint.catalogue import catalogue
+from tracepact.lint.catalogue import catalogue, index, pages
 from tracepact.lint.rule import Rule
 from tracepact.lint.run import Report, all_rules, lint
 from tracepact.lint.settings import read_settings
 
 EXAMPLES = Path(__file__).parent / "examples"
 PAGE = Path(__file__).parents[2] / "docs" / "lint.md"
+PAGES = PAGE.with_suffix("")
+GATES = list(all_rules())
 RULES = [rule for rules in all_rules().values() for rule in rules]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 
@@ -54,5 +56,11 @@ def test_ids_and_names_are_unique() -> None:
     assert len({rule.id for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
 
 
-def test_page_has_every_rule_as_the_catalogue_says_it() -> None:
-    assert catalogue() in PAGE.read_text("utf-8")
+def test_every_gate_and_rule_has_a_page_that_is_made_from_it() -> None:
+    assert {path.name: path.read_text("utf-8") for path in PAGES.iterdir()} == pages()
+    assert set(pages()) >= {f"{rule.id}.md" for rule in RULES} | {f"{name}.md" for name in GATES}
+    assert index() in PAGE.read_text("utf-8")
+
+
+def test_terminal_has_every_rule_too() -> None:
+    assert all(f"### {rule.id} {rule.name}" in catalogue() for rule in RULES)
