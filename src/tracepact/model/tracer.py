@@ -123,10 +123,13 @@ class ModelTracer:
         found = state.last.violations[state.reported :]
         if not found:
             return
-        if state.request is not None:
-            found = [state.request.sign(violation) for violation in found]
-        found = state.causes.assign(found)
-        state.last.violations[state.reported :] = found
+        try:
+            if state.request is not None:
+                found = [state.request.sign(violation) for violation in found]
+            found = state.causes.assign(found)
+            state.last.violations[state.reported :] = found
+        except Exception as error:
+            self.layer.fault("first causes", error)
         state.reported += len(found)
         self.layer.report(found)
         if state.request is not None:

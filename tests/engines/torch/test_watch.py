@@ -258,6 +258,7 @@ def test_threads_run_one_model_at_the_same_time() -> None:
     assert watched.violations == []
     assert dict(watched.layer.faults) == {}
     assert tracer.summary.forwards == 16
+    assert hooks(model) == 0
 
 
 def test_encoder_gets_activations_and_bricks() -> None:
@@ -438,3 +439,53 @@ def test_fused_kernel_that_gives_out_something_else_is_named() -> None:
         generate(model, 1)
     first = watched.violations[0]
     assert (first.trace, first.layer, first.brick) == ("MLT-02", 0, "AttentionOutput")
+
+
+def test_model_that_cannot_be_watched_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = families.build("llama")
+
+    def broken(mapped: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tracepact.engines.torch.watch.known_fields", broken)
+        with pytest.raises(MemoryError), tp.trace(model, layer=Watched().layer):
+            pass
+    assert hooks(model) == 0
+    with tp.trace(model, layer=Watched().layer):
+        generate(model, 1)
+
+
+def test_profiler_gets_the_times_of_bricks_and_no_exception_of_its_own() -> None:
+    model = families.build("llama")
+    profiler = tp.BrickProfiler()
+    watched = Watched()
+
+    def fail(module: Any, arguments: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    with tp.trace(model, layer=watched.layer, profiler=profiler):
+        handle = model.model.layers[1].mlp.act_fn.register_forward_pre_hook(fail)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            generate(model, 1)
+        handle.remove()
+        generate(model, 5)
+    assert watched.violations == []
+    bricks = {brick for _, brick in profiler.samples[tp.profiling.Phase.DECODE]}
+    assert {"RmsNorm", "QkvProjection", "Activation", "LmHead", "Embedding"} <= bricks
+
+
+def test_compiled_model_is_watched_at_its_ends_and_writes_the_same() -> None:
+    model = families.build("llama")
+    ids, mask = batch()
+    with torch.inference_mode():
+        compiled = torch.compile(model, backend="eager")
+        expected = compiled(input_ids=ids, attention_mask=mask).logits
+        watched = Watched()
+        with tp.trace(compiled, layer=watched.layer) as tracer:
+            found = compiled(input_ids=ids, attention_mask=mask).logits
+    assert torch.equal(found, expected)
+    assert watched.violations == []
+    checks = {row.trace: row.checks for row in tracer.summary.rows()}
+    assert checks["MLT-05"] > 0
+    assert checks["MLT-01"] == 0

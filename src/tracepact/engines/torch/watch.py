@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -64,6 +65,7 @@ class TorchWatch:
         self._in_turn: list[Any] = []
         self._products: dict[int, list[tuple[nn.Module, _Hook]]] = {}
         self._passes = itertools.count()
+        self._lock = threading.Lock()
         config = text_config(unwrapped(model))
         limit = getattr(config, "max_position_embeddings", None)
         self._cache = CacheTrace(limit if isinstance(limit, int) else None)
@@ -87,21 +89,25 @@ class TorchWatch:
         if model in _watched:
             raise ConfigError("this model is traced already; end that `with` block first")
         _watched.add(model)
-        self._handles = [
-            model.register_forward_pre_hook(self._begin, with_kwargs=True, prepend=True),
-            model.register_forward_hook(self._end, with_kwargs=True),
-        ]
-        if model is not unwrapped(model) and hasattr(model, "_orig_mod"):
-            return  # what runs inside a compiled graph has no hooks
-        for mapped in self.map.modules:
-            self._watch(mapped)
+        try:
+            self._handles = [
+                model.register_forward_pre_hook(self._begin, with_kwargs=True, prepend=True),
+                model.register_forward_hook(self._end, with_kwargs=True),
+            ]
+            if not hasattr(model, "_orig_mod"):  # what runs inside a compiled graph has no hooks
+                for mapped in self.map.modules:
+                    self._watch(mapped)
+        except BaseException:
+            self.remove()
+            raise
 
     def remove(self) -> None:
         """Take them off again."""
-        for handle in [*self._handles, *self._in_turn]:
-            handle.remove()
-        self._handles.clear()
-        self._in_turn.clear()
+        with self._lock:
+            for handle in [*self._handles, *self._in_turn]:
+                handle.remove()
+            self._handles.clear()
+            self._in_turn.clear()
         _watched.discard(self._model)
         self._probe.end()
 
@@ -119,15 +125,15 @@ class TorchWatch:
             if forward.is_on:
                 self._cache.before(tracer, forward)
                 self._take_turns(forward.is_decoding)
-                self._probe.begin(is_decoding=forward.is_decoding)
+                # Dropout makes rows that rightly do not sum to 1; Python knows, C does not ask.
+                self._probe.begin(is_decoding=forward.is_decoding and not module.training)
         except ContractViolation:
             forward.is_on = False
             raise
         except Exception as error:
             forward.is_on = False
             tracer.layer.fault("the start of a pass", error)
-        if self._profiler is not None:
-            self._profiler.begin_forward()
+        self._time(lambda p: p.begin_forward())
 
     def _end(
         self,
@@ -136,8 +142,7 @@ class TorchWatch:
         options: dict[str, Any],
         output: Any,
     ) -> None:
-        if self._profiler is not None:
-            self._profiler.end_forward()
+        self._time(lambda p: p.end_forward())
         forward, tracer = self._pass, self._tracer
         if not forward.is_on:
             return
@@ -155,20 +160,21 @@ class TorchWatch:
 
     def _take_turns(self, is_decoding: bool) -> None:
         """Watch the products of every layer of a prompt, and of one layer of a decoded token."""
-        for handle in self._in_turn:
-            handle.remove()
         layers, turn = list(self._products), next(self._passes)
         if is_decoding and layers:
             layers = [layers[turn % len(layers)]]
-        self._in_turn = [
-            module.register_forward_hook(hook)
-            for layer in layers
-            for module, hook in self._products[layer]
-        ]
-        if self._fused is not None:
-            self._in_turn += self._fused.register(turn, self._tracer, self._pass)
-        if self._compared:
-            self._in_turn.append(self._compared.register(turn, self._tracer, self._pass))
+        with self._lock:  # another thread's pass may begin now; it sees these hooks or its own
+            for handle in self._in_turn:
+                handle.remove()
+            self._in_turn = [
+                module.register_forward_hook(hook)
+                for layer in layers
+                for module, hook in self._products[layer]
+            ]
+            if self._fused is not None:
+                self._in_turn += self._fused.register(turn, self._tracer, self._pass)
+            if self._compared:
+                self._in_turn.append(self._compared.register(turn, self._tracer, self._pass))
 
     # -- modules -----------------------------------------------------------------------------
 
@@ -320,18 +326,23 @@ class TorchWatch:
 
     # -- times -------------------------------------------------------------------------------
 
+    def _time(self, call: Callable[[BrickProfiler], object]) -> None:
+        if self._profiler is not None:
+            try:
+                call(self._profiler)
+            except Exception as error:
+                self._tracer.layer.fault("the profiler", error)
+
     def _start(self, mapped: MappedModule) -> _Hook:
-        profiler, brick, layer = self._profiler, mapped.brick, mapped.layer
-        assert profiler is not None, "times are for a profiler"
-        return lambda module, arguments: profiler.start(brick, layer)
+        brick, layer = mapped.brick, mapped.layer
+        return lambda module, arguments: self._time(lambda p: p.start(brick, layer))
 
     def _stop(self, mapped: MappedModule) -> _Hook:
-        profiler, brick, layer = self._profiler, mapped.brick, mapped.layer
-        forward = self._pass
-        assert profiler is not None, "times are for a profiler"
+        forward, brick, layer = self._pass, mapped.brick, mapped.layer
 
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
-            profiler.stop(brick, layer, tokens=(forward.batch or 1) * max(1, forward.tokens))
+            tokens = max(1, forward.tokens)  # of each sequence, so that a batch decodes too
+            self._time(lambda p: p.stop(brick, layer, tokens=tokens))
 
         return hook
 
