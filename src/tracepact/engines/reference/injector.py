@@ -18,7 +18,7 @@ from tracepact.types import Array
 ROW_SCALE: Final = 0.93
 LOGIT_SCALE: Final = 100.0
 SLOWDOWN: Final = 10.0
-SLOW_AT_LEAST_S: Final = 2e-3
+_SLOW_AT_LEAST_S: Final = 2e-3
 _EXPONENT_BITS: Final = range(23, 31)
 
 
@@ -93,7 +93,7 @@ class FaultInjector:
                 self._write_past_capacity(kernel)
             case FaultKind.SLOW:
                 elapsed = time.perf_counter() - start
-                time.sleep(max(SLOW_AT_LEAST_S, (SLOWDOWN - 1) * elapsed))
+                time.sleep(max(_SLOW_AT_LEAST_S, (SLOWDOWN - 1) * elapsed))
                 self.description = f"made it {SLOWDOWN:g} times slower"
         return ret
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -10,11 +9,17 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from tracepact.engines.reference.injector import LOGIT_SCALE, ROW_SCALE, SLOW_AT_LEAST_S, SLOWDOWN
+from tracepact.engines.reference.injector import LOGIT_SCALE, ROW_SCALE
 from tracepact.engines.torch.mapping import ModelMap, map_model
 from tracepact.errors import ConfigError
 from tracepact.faults.spec import FaultKind, FaultSpec
 from tracepact.types import BrickId
+
+_ELSEWHERE: Final = {
+    FaultKind.KV_OVERFLOW: "needs a cache of fixed size",
+    FaultKind.SLOW: "needs budgets, which PyTorch's bricks have none of",
+}
+"""Kinds that would not be found here, and why."""
 
 _EXPONENTS: Final = {
     torch.float32: (torch.int32, range(23, 31)),
@@ -41,8 +46,8 @@ class TorchInjector:
     """
 
     def __init__(self, spec: FaultSpec, model: Any, *, at_forward: int = 1, seed: int = 0) -> None:
-        if spec.kind is FaultKind.KV_OVERFLOW:
-            raise ConfigError("kv-overflow needs a cache of fixed size; use --engine reference")
+        if spec.kind in _ELSEWHERE:
+            raise ConfigError(f"{spec.kind} {_ELSEWHERE[spec.kind]}; use --engine reference")
         self.spec = spec
         self.description: str | None = None
         self._model = model
@@ -58,7 +63,6 @@ class TorchInjector:
         """Hooks for as long as the `with` block; a flipped bit stays flipped."""
         handles = [
             self._model.register_forward_pre_hook(self._count),
-            self._module.register_forward_pre_hook(self._start),
             self._module.register_forward_hook(self._hit),
         ]
         try:
@@ -72,16 +76,9 @@ class TorchInjector:
         if self.spec.kind is FaultKind.BIT_FLIP and self._forwards == self._at_forward:
             self._flip_bit()
 
-    def _start(self, *_: Any) -> None:
-        self._started_s = time.perf_counter()
-
     def _hit(self, module: Any, inputs: Any, output: Any) -> Any:
         is_due = self.description is None and self._forwards >= self._at_forward
-        if self.spec.kind is FaultKind.SLOW:
-            elapsed_s = time.perf_counter() - self._started_s
-            time.sleep(max(SLOW_AT_LEAST_S, (SLOWDOWN - 1) * elapsed_s))
-            self.description = f"made it {SLOWDOWN:g} times slower"
-        if not is_due or self.spec.kind in (FaultKind.SLOW, FaultKind.BIT_FLIP):
+        if not is_due or self.spec.kind is FaultKind.BIT_FLIP:
             return None
         parts = list(output) if isinstance(output, tuple) else [output]
         which = 1 if self.spec.brick == BrickId.AttentionSoftmax else 0
