@@ -56,10 +56,9 @@ bool tp_held_is_clean(PyObject *keys, PyObject *values, Py_ssize_t layer, Py_ssi
         clean = is_store(&store) && layer >= 0 && layer < store.shape[0] && used >= 0
                 && used <= store.shape[2] && capacity >= 0 && capacity <= store.shape[2];
         if (clean) {
-            bool release = used * store.shape[1] * store.shape[3] * 4 >= TP_GIL_BYTES;
-            PyThreadState *state = release ? PyEval_SaveThread() : NULL;
+            PyThreadState *state = tp_release_gil(used * store.shape[1] * store.shape[3] * 4);
             clean = is_finite(&store, layer, used) && has_clean_ends(&store, capacity);
-            if (release) PyEval_RestoreThread(state);
+            if (state != NULL) PyEval_RestoreThread(state);
         }
         tp_view_release(&store);
     }

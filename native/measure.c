@@ -135,7 +135,7 @@ static void run(part *it)
     const Py_ssize_t bytes = it->view.size * it->view.itemsize;
     const bool divisible = it->view.shape[0] > 1 && (it->row_sums == NULL || it->view.ndim > 1);
     const int threads = divisible ? tp_threads_for(bytes) : 1;
-    PyThreadState *state = bytes >= TP_GIL_BYTES ? PyEval_SaveThread() : NULL;
+    PyThreadState *state = tp_release_gil(bytes);
     if (threads > 1)
         measure_in_two(it);
     else

@@ -112,6 +112,13 @@ void tp_run_both(void (*work)(void *), void *first, void *second);
 /* From this many bytes (10 us) the GIL is released. Whoever lets go of it may wait for 5 ms to get
    it back. */
 enum { TP_GIL_BYTES = 1 << 20 };
+/* Set while a thread of an engine runs us, which does not have the GIL. */
+extern _Thread_local bool tp_is_without_gil;
+/* What to hand to PyEval_RestoreThread after walking so many bytes, unless it is NULL. */
+static inline PyThreadState *tp_release_gil(Py_ssize_t bytes)
+{
+    return bytes >= TP_GIL_BYTES && !tp_is_without_gil ? PyEval_SaveThread() : NULL;
+}
 
 
 /* view.c, torch_view.c */

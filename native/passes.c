@@ -50,7 +50,7 @@ double *tp_label_make(tp_run *run, int label, int ndim, const Py_ssize_t *shape)
         data = run->arena + run->arena_used;
         run->arena_used += (int)size;
     } else {
-        data = PyMem_Malloc((size_t)size * 8);
+        data = PyMem_RawMalloc((size_t)size * 8); /* needs no GIL */
         if (data == NULL) return NULL;
         run->allocated[run->allocated_count++] = data;
     }
@@ -462,7 +462,7 @@ static int run_sinks(const tp_pass *pass, const tp_sink *sinks, int sink_count, 
             const tp_node *node = &pass->program.nodes[it.inputs[i].node];
             join_axes(&it, &run->values[node->operands[0]].view, &it.inputs[i]);
         }
-        PyThreadState *state = it.size >= TP_GIL_BYTES ? PyEval_SaveThread() : NULL;
+        PyThreadState *state = tp_release_gil(it.size);
         verdict = walk_strips(&it);
         if (state != NULL) PyEval_RestoreThread(state);
     }

@@ -87,6 +87,9 @@ void tp_steps_prepare(tp_plan *plan);
 
 /* plan_run.c */
 int tp_plan_run_init(void);
+/* tp_plan_run of values that somebody has looked up already; needs no GIL where
+   tp_is_without_gil says so. */
+int tp_plan_run_values(const tp_plan *plan, const tp_value *values, tp_stats *stats);
 /* The value of the only outcome instead of a verdict. */
 int tp_plan_compute(const tp_plan *plan, PyObject *const *values, double *value);
 

@@ -327,39 +327,49 @@ static inline int run_step(const tp_plan *plan, const tp_step *step, tp_run *run
     return TP_LIKELY(done != 0) ? done : run_other(step, run, kept);
 }
 
-/* Measures, then tests; or, with `value`, computes the one expression of the plan instead. */
+/* Measures, then tests; or, with `value`, computes the one expression of the plan instead. Needs no
+   GIL. */
+static inline int run_taken(const tp_plan *plan, tp_run *run, tp_stats *stats, double *value)
+{
+    int verdict = TP_HOLDS;
+    run->slots[TP_NO_SLOT] = 0;
+    run->allocated_count = run->arena_used = 0;
+    run->is_exact = value != NULL;
+    for (int i = 0; stats != NULL && i < plan->field_count; i++) stats[i].measured = 0;
+    const tp_step *end = plan->steps + plan->step_count;
+    for (const tp_step *step = plan->steps; verdict == TP_HOLDS && step < end;) {
+        int done = run_step(plan, step, run, stats);
+        if (TP_LIKELY(done > 0)) step += done;
+        else verdict = done;
+    }
+    if (verdict == TP_HOLDS && value == NULL) verdict = tp_tests_run(plan, run->slots);
+    if (verdict == TP_HOLDS && value != NULL) {
+        double results[TP_MAX_NODES];
+        tp_tests_compute(plan, run->slots, results);
+        *value = results[plan->outcomes[0].node];
+    }
+    for (int i = 0; i < run->allocated_count; i++) PyMem_RawFree(run->allocated[i]);
+    return verdict;
+}
+
 static NOINLINE int run_steps(const tp_plan *plan, PyObject *const *values, tp_stats *stats,
                               double *value)
 {
     tp_run run;
-    int taken = 0, verdict = TP_HOLDS;
-    run.slots[TP_NO_SLOT] = 0;
-    run.allocated_count = run.arena_used = 0;
-    run.is_exact = value != NULL;
-    for (; taken < plan->field_count; taken++) {
-        if (!value_of(values[taken], &run.values[taken])) {
-            verdict = TP_UNKNOWN;
-            break;
-        }
-        if (stats != NULL) stats[taken].measured = 0;
-    }
-    const tp_step *end = plan->steps + plan->step_count;
-    for (const tp_step *step = plan->steps; verdict == TP_HOLDS && step < end;) {
-        int done = run_step(plan, step, &run, stats);
-        if (TP_LIKELY(done > 0)) step += done;
-        else verdict = done;
-    }
-    if (verdict == TP_HOLDS && value == NULL) verdict = tp_tests_run(plan, run.slots);
-    if (verdict == TP_HOLDS && value != NULL) {
-        double results[TP_MAX_NODES];
-        tp_tests_compute(plan, run.slots, results);
-        *value = results[plan->outcomes[0].node];
-    }
-    for (int i = 0; i < run.allocated_count; i++) PyMem_Free(run.allocated[i]);
+    int taken = 0;
+    while (taken < plan->field_count && value_of(values[taken], &run.values[taken])) taken++;
+    int verdict = taken < plan->field_count ? TP_UNKNOWN : run_taken(plan, &run, stats, value);
     for (int i = 0; i < taken; i++)
         if (!run.values[i].is_scalar && run.values[i].view.buffer != NULL)
             tp_view_release(&run.values[i].view);
     return verdict;
+}
+
+int tp_plan_run_values(const tp_plan *plan, const tp_value *values, tp_stats *stats)
+{
+    tp_run run;
+    memcpy(run.values, values, (size_t)plan->field_count * sizeof *values);
+    return run_taken(plan, &run, stats, NULL);
 }
 
 int tp_plan_compute(const tp_plan *plan, PyObject *const *values, double *value)

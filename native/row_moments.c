@@ -35,8 +35,7 @@ void tp_row_moments(const tp_view *view, double *sums, double *norms)
     bool has_norms = false, has_sums = false;
     if (view->ndim && view->size
         && tp_usable_in_place(view->dtype, view->strides[view->ndim - 1])) {
-        bool release = view->size * view->itemsize >= TP_GIL_BYTES;
-        PyThreadState *state = release ? PyEval_SaveThread() : NULL;
+        PyThreadState *state = tp_release_gil(view->size * view->itemsize);
         has_norms = in_place(view, sums, norms);
         has_sums = true;
         if (state != NULL) PyEval_RestoreThread(state);

@@ -166,8 +166,7 @@ void tp_rows(tp_row_function function, const tp_view *view, const tp_view *other
 {
     Py_ssize_t rows = 1;
     for (int axis = 0; axis < view->ndim - 1; axis++) rows *= view->shape[axis];
-    bool release = view->size * view->itemsize >= TP_GIL_BYTES;
-    PyThreadState *state = release ? PyEval_SaveThread() : NULL;
+    PyThreadState *state = tp_release_gil(view->size * view->itemsize);
     reduce_rows(function, view, other, rows, out);
     if (state != NULL) PyEval_RestoreThread(state);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Thread_local bool tp_is_without_gil;
+
 static bool single; /* OMP_NUM_THREADS=1 when the core was loaded */
 static int forced;  /* number of threads set by hand, or 0 */
 static Py_ssize_t smallest = TP_THREAD_BYTES;

@@ -118,5 +118,6 @@ int tp_add_tracing(PyObject *module);
 int tp_add_probe(PyObject *module);
 int tp_add_hook(PyObject *module);
 int tp_add_pass_end(PyObject *module);
+int tp_add_llama(PyObject *module);
 
 #endif

@@ -92,6 +92,7 @@ def test_names_for_the_type_checker_are_those_that_are_found() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert stated.pop("exporters") == "tracepact"
+    for name, room in tracepact._ROOMS.items():
+        assert f"{stated.pop(name)}.{name}" == room
     assert stated == tracepact._HOME
-    assert {*stated, "exporters", "__version__"} == set(tracepact.__all__)
+    assert {*stated, *tracepact._ROOMS, "__version__"} == set(tracepact.__all__)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracepact.contracts import Contract, ContractRegistry, Equation, Postcondition, Problem
     from tracepact.core import TensorStats
     from tracepact.enforce import Enforced, contract, ensures, invariant, requires
+    from tracepact.engines import llamacpp
     from tracepact.engines.attach import trace
     from tracepact.errors import (
         ConfigError,
@@ -106,6 +107,7 @@ __all__ = [
     "ensures",
     "exporters",
     "invariant",
+    "llamacpp",
     "parse_formula",
     "parse_predicate",
     "request",
@@ -180,12 +182,15 @@ _HOMES = {
 }
 """Where the names are: a room is imported when one of its names is first asked for."""
 
+_ROOMS = {"exporters": "tracepact.exporters", "llamacpp": "tracepact.engines.llamacpp"}
+"""Names that are rooms themselves."""
+
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "exporters":
-        return import_module("tracepact.exporters")
+    if name in _ROOMS:
+        return import_module(_ROOMS[name])
     if name not in _HOME:
         raise AttributeError(f"module 'tracepact' has no attribute {name!r}")
     found = getattr(import_module(_HOME[name]), name)

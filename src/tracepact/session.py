@@ -199,6 +199,10 @@ def _load(options: RunOptions, on_load: Progress | None) -> Writer:
             from tracepact.engines.torch.writer import TorchWriter  # noqa: PLC0415
 
             return TorchWriter(options.model, options.context_length, options.threads, on_load)
+        case EngineName.LLAMACPP:
+            from tracepact.engines.llamacpp.writer import LlamaWriter  # noqa: PLC0415
+
+            return LlamaWriter(options.model, options.context_length, options.threads, on_load)
 
 
 def _write(

@@ -200,3 +200,35 @@ class Plan:
     def statistics(
         self, /, *values: Any
     ) -> tuple[tuple[int, int, int, int, float, float, float, int] | None, ...] | None: ...
+
+# llama_watcher.c
+
+class LlamaCallback:
+    @property
+    def address(self) -> int: ...
+    @property
+    def user_data(self) -> int: ...
+
+class LlamaWatcher:
+    _meet: Callable[[int], int | None]
+    _show: Callable[[int, int, bool], None]
+    _start: Callable[[int], None]
+    _stop: Callable[[int], None]
+    def __init__(self, layout: tuple[int, ...], /) -> None: ...
+    def _watch(
+        self,
+        plan: Plan | None,
+        fields: tuple[Any, ...],
+        conditions: tuple[int, int, int],
+        events: tuple[tuple[int, int, int, bool], ...],
+        in_python: bool,
+        first: int,
+        /,
+    ) -> int: ...
+    def _slot(self, *numbers: int) -> int: ...
+    def _forget(self) -> None: ...
+    def _plug(self, callback: LlamaCallback, is_watched: bool, /) -> None: ...
+    def _begin(self, log: TraceLog | None, due: tuple[int, int], is_timed: bool, /) -> None: ...
+    def _end(
+        self, is_computed: bool, /
+    ) -> tuple[int, int, int, int, int, int, bool, list[tuple[int, int, int]]]: ...

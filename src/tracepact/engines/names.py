@@ -12,3 +12,5 @@ class EngineName(StrEnum):
     """GGUF in NumPy, for people who check by eye."""
     TORCH = "torch"
     """PyTorch with transformers."""
+    LLAMACPP = "llamacpp"
+    """llama.cpp, by llama-cpp-python or ik-llama-cpp-python."""

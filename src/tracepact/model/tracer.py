@@ -94,6 +94,10 @@ class ModelTracer:
         self._pass.kept.clear()
         self._pass.layer_output = None
 
+    def select(self, batch: Batch | None) -> None:
+        """Say whose the rows are that follow, where a model has dropped some on its way."""
+        self._pass.batch = batch
+
     def end_forward(self) -> ForwardTraces:
         """Report what was found and return the traces.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracepact.contracts import Condition
 from tracepact.core import Stat
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 _FULL = {"ret": Stat.FULL}
 
 
+class Watched(NamedTuple):
+    """What a native half checks of a result.
+
+    Attributes:
+        plan: The conditions, None where there are none or the native core cannot run them.
+        counts: How many belong to bricks, to MLT-01 and to MLT-02.
+        kind: Of the event that the result leaves.
+        is_left: Whether there is something to check, and Python has to.
+    """
+
+    plan: _native.Plan | None
+    counts: tuple[int, int, int]
+    kind: int
+    is_left: bool
+
+
 def watch_bricks(
     probe: _native.Probe, tracer: ModelTracer | None, with_more: Collection[str]
 ) -> None:
@@ -30,22 +46,35 @@ def watch_bricks(
     Python. Of those of `with_more`, Python wants to see the fields besides.
     """
     for brick in BRICK_EQUATIONS:
-        conditions = [] if tracer is None else _brick_conditions(tracer, brick)
-        traced = [] if tracer is None else _trace_conditions(tracer, brick)
-        kind = NO_EVENT
-        counts = (len(conditions), 0, 0)
-        if tracer is not None and _is_attention(tracer, brick):
-            kind, counts = ATTENTION, (0, 0, len(traced))
-        elif tracer is not None and _is_activation(tracer, brick):
-            kind = POINTS.index(ACTIVATION_POINTS[BrickId(brick)])
-            counts = (len(conditions), len(traced), 0)
-        everything = conditions + traced
-        plan = _plan(everything, kind)
-        is_left = plan is None and (bool(everything) or kind != NO_EVENT)
+        watched = Watched(None, (0, 0, 0), NO_EVENT, is_left=False)
+        if tracer is not None:
+            watched = watched_brick(tracer, brick)
+        plan, counts, kind, is_left = watched
         probe._watch(brick, plan, counts, kind, is_left, brick in with_more)
     if tracer is not None and tracer.config.activations:
         conditions = tracer.conditions(activations.EQUATION)
         probe._watch(None, _plan(conditions, 0), (0, len(conditions), 0), 0, False, False)
+
+
+def watched_brick(tracer: ModelTracer, brick: str) -> Watched:
+    """What is checked of a brick's result: its own contract, and the trace that it belongs to."""
+    conditions, traced = _brick_conditions(tracer, brick), _trace_conditions(tracer, brick)
+    kind, counts = NO_EVENT, (len(conditions), 0, 0)
+    if _is_attention(tracer, brick):
+        kind, counts = ATTENTION, (0, 0, len(traced))
+    elif _is_activation(tracer, brick):
+        kind = POINTS.index(ACTIVATION_POINTS[BrickId(brick)])
+        counts = (len(conditions), len(traced), 0)
+    everything = conditions + traced
+    plan = _plan(everything, kind)
+    return Watched(plan, counts, kind, plan is None and (bool(everything) or kind != NO_EVENT))
+
+
+def watched_activation(tracer: ModelTracer, kind: int) -> Watched:
+    """What MLT-01 checks of any tensor."""
+    conditions = tracer.conditions(activations.EQUATION) if tracer.config.activations else []
+    plan = _plan(conditions, kind)
+    return Watched(plan, (0, len(conditions), 0), kind, plan is None)
 
 
 def watch_parts(probe: _native.Probe, tracer: ModelTracer, points: Mapping[str, str]) -> None:
@@ -56,11 +85,9 @@ def watch_parts(probe: _native.Probe, tracer: ModelTracer, points: Mapping[str, 
         tracer: Whose contracts.
         points: Name of the part to its point.
     """
-    conditions = tracer.conditions(activations.EQUATION) if tracer.config.activations else []
     for part, point in points.items():
-        kind = POINTS.index(point)
-        plan = _plan(conditions, kind)
-        probe._watch(part, plan, (0, len(conditions), 0), kind, plan is None, False)
+        plan, counts, kind, is_left = watched_activation(tracer, POINTS.index(point))
+        probe._watch(part, plan, counts, kind, is_left, False)
 
 
 def watch_pass_end(

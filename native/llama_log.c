@@ -1,0 +1,106 @@
+/* Events of a pass of llama.cpp, kept where no Python object can be touched. */
+#include "llama.h"
+#include "numpy_api.h"
+#include "trace_log.h"
+
+#include <string.h>
+
+/* Room for one more event and for so many floats. */
+static bool has_room(tp_llama_log *log, Py_ssize_t floats)
+{
+    if (log->count == log->room) {
+        Py_ssize_t room = log->room ? 2 * log->room : 256;
+        tp_llama_event *events = PyMem_RawRealloc(log->events, (size_t)room * sizeof *events);
+        if (events == NULL) return false;
+        log->events = events;
+        log->room = room;
+    }
+    if (log->used + floats > log->space) {
+        Py_ssize_t space = 2 * (log->used + floats);
+        float *all = PyMem_RawRealloc(log->floats, (size_t)space * sizeof *all);
+        if (all == NULL) return false;
+        log->floats = all;
+        log->space = space;
+    }
+    return true;
+}
+
+static void copy_row(const tp_view *view, const char *row, float *to)
+{
+    enum { PIECE = 256 };
+    const Py_ssize_t width = view->shape[view->ndim - 1], stride = view->strides[view->ndim - 1];
+    if (tp_usable_in_place(view->dtype, stride) && view->dtype == TP_F32) {
+        memcpy(to, row, (size_t)width * sizeof *to);
+        return;
+    }
+    double piece[PIECE];
+    for (Py_ssize_t start = 0; start < width; start += PIECE) {
+        Py_ssize_t n = width - start < PIECE ? width - start : PIECE;
+        tp_load(view->dtype, row + start * stride, stride, n, piece);
+        for (Py_ssize_t i = 0; i < n; i++) to[start + i] = (float)piece[i];
+    }
+}
+
+bool tp_llama_note(tp_llama_log *log, int kind, int layer, const tp_stats *stats,
+                   const tp_view *kept)
+{
+    tp_view last = {0};
+    if (kept != NULL && kept->ndim >= 1 && kept->ndim <= TP_LLAMA_DIMS && kept->size != 0) {
+        last = *kept;
+        const int axis = last.ndim - 2;
+        if (axis >= 0) {
+            last.data += (last.shape[axis] - 1) * last.strides[axis];
+            last.size /= last.shape[axis];
+            last.shape[axis] = 1;
+        }
+    }
+    if (!has_room(log, last.size)) return false;
+    tp_llama_event *event = &log->events[log->count++];
+    *event = (tp_llama_event){*stats, kind, layer, -1, last.ndim, {0}};
+    if (last.size == 0) return true;
+    event->kept = log->used;
+    memcpy(event->shape, last.shape, (size_t)last.ndim * sizeof *event->shape);
+    const Py_ssize_t width = last.shape[last.ndim - 1];
+    tp_cursor cursor = tp_cursor_of(&last);
+    for (Py_ssize_t row = 0; row < last.size / width; row++) {
+        copy_row(&last, cursor.row, log->floats + log->used);
+        log->used += width;
+        tp_cursor_advance(&cursor, 1);
+    }
+    return true;
+}
+
+static PyObject *array_of(const tp_llama_log *log, const tp_llama_event *event)
+{
+    npy_intp shape[TP_LLAMA_DIMS], size = 1;
+    for (int axis = 0; axis < event->ndim; axis++) size *= shape[axis] = event->shape[axis];
+    PyObject *array = PyArray_SimpleNew(event->ndim, shape, NPY_FLOAT);
+    if (array != NULL)
+        memcpy(PyArray_DATA((PyArrayObject *)array), log->floats + event->kept,
+               (size_t)size * sizeof(float));
+    return array;
+}
+
+int tp_llama_flush(tp_llama_log *log, PyObject *trace_log)
+{
+    const Py_ssize_t count = log->count;
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
+        const tp_llama_event *event = &log->events[i];
+        PyObject *array = NULL;
+        if (event->kept >= 0 && (array = array_of(log, event)) == NULL) status = -1;
+        else
+            status =
+                tp_trace_log_append(trace_log, event->kind, event->layer, &event->stats, array);
+        Py_XDECREF(array);
+    }
+    log->count = log->used = 0;
+    return status;
+}
+
+void tp_llama_log_free(tp_llama_log *log)
+{
+    PyMem_RawFree(log->events);
+    PyMem_RawFree(log->floats);
+    *log = (tp_llama_log){0};
+}

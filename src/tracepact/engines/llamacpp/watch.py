@@ -1,0 +1,317 @@
+"""Watches one context of llama.cpp and hands what it sees to the model tracer."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from tracepact.engines.llamacpp.cache import CacheTrace, changes_of
+from tracepact.engines.llamacpp.calls import Call, unwatch_calls, watch_calls
+from tracepact.engines.llamacpp.context import Attached
+from tracepact.engines.llamacpp.fused_attention import FusedAttentionTrace
+from tracepact.engines.llamacpp.logits import LogitTrace
+from tracepact.engines.llamacpp.model_file import ModelFile
+from tracepact.engines.llamacpp.nodes import Field, Node, Part, node_of
+from tracepact.engines.llamacpp.products import ProductTrace
+from tracepact.engines.llamacpp.slots import Slot
+from tracepact.engines.llamacpp.tensors import Reader, Tensor
+from tracepact.engines.llamacpp.watcher import FIRST_SLOT, Handlers, new_watcher
+from tracepact.errors import ConfigError
+from tracepact.model import ModelTracer
+from tracepact.model.batch import Batch
+from tracepact.model.events import NO_EVENT, POINTS
+from tracepact.model.watching import Watched, watched_activation, watched_brick
+from tracepact.profiling import BrickProfiler
+from tracepact.types import BrickId
+
+
+class LlamaWatch:
+    """All that is done about one context while it is traced.
+
+    Args:
+        attached: The context.
+        tracer: Takes the traces.
+        profiler: Takes the times of bricks; every brick's node is then asked for.
+        reference: Path of a GGUF file with the weights that there ought to be, for MLT-04; the
+            model's own file by default.
+
+    Raises:
+        ConfigError: The layout of the library's tensors is not known.
+        ModelFileError: The reference cannot be read.
+    """
+
+    def __init__(
+        self,
+        attached: Attached,
+        tracer: ModelTracer,
+        profiler: BrickProfiler | None = None,
+        reference: str | None = None,
+    ) -> None:
+        self._attached = attached
+        self._tracer = tracer
+        self._profiler = profiler
+        self._reader = Reader(attached.library)
+        handlers = Handlers(self._meet, self._show, self._start, self._stop)
+        self._watcher = new_watcher(self._reader, attached.callback, handlers)
+        self._nodes: dict[Node, int] = {}
+        self._rules: dict[int, Node] = {}
+        self._layers = _layers(attached)
+        self._slots: dict[Slot, int] = {}
+        self._changes = ExitStack()
+        self._lock = threading.RLock()
+        self._call: Call | None = None
+        path = attached.model_file
+        file = None if path is None else ModelFile(path)
+        config = tracer.config
+        self._cache = CacheTrace(attached, tracer)
+        self._logits = LogitTrace(attached, tracer, file) if config.logits else None
+        expected = file if reference is None else ModelFile(reference)
+        self._products = ProductTrace(tracer, expected) if config.quantisation else None
+        self._fused = FusedAttentionTrace(tracer) if config.attention else None
+
+    def install(self) -> None:
+        """Start to watch.
+
+        Raises:
+            ConfigError: Somebody watches this context already.
+        """
+        attached = self._attached
+        if not watch_calls(attached.library, attached.pointer, self):
+            raise ConfigError("this context is traced already; end that `with` block first")
+        self._changes.enter_context(changes_of(attached.library, self._watcher._forget))
+        self._watcher._plug(attached.callback, True)
+
+    def remove(self) -> None:
+        """End it, once a pass that is under way has ended."""
+        attached = self._attached
+        with self._lock:
+            unwatch_calls(attached.library, attached.pointer)
+            self._changes.close()
+            self._watcher._plug(attached.callback, False)
+
+    # -- a pass ------------------------------------------------------------------------------
+
+    def around(self, run: Callable[[], int], call: Call) -> int:
+        """One `llama_decode`; raises ContractViolation after it, where the policy says so."""
+        with self._lock:
+            is_on = self._begin(call)
+            try:
+                status = run()
+            except BaseException:
+                if is_on:
+                    self._watcher._end(False)
+                raise
+            if is_on:
+                self._end(call, status)
+            return status
+
+    def _begin(self, call: Call) -> bool:
+        tracer = self._tracer
+        try:
+            position = self._cache.position if call.position is None else call.position
+            tracer.begin_forward(position, _batch(call, call.sequences))
+            if self._profiler is not None:
+                self._profiler.begin_forward()
+            if not tracer.is_active:
+                return False
+            self._call = call
+            product = -1 if self._products is None else self._products.take_turn()
+            fused = -1 if self._fused is None else self._fused.take_turn()
+            log = tracer.last.log if tracer.config.activations else None
+            self._watcher._begin(log, (product, fused), self._profiler is not None)
+        except Exception as error:
+            tracer.layer.fault("the start of a pass", error)
+            return False
+        return True
+
+    def _end(self, call: Call, status: int) -> None:
+        tracer = self._tracer
+        start_ns = time.perf_counter_ns()
+        try:
+            *counted, native_ns, asked, _, is_lost, found = self._watcher._end(status == 0)
+            tracer.add_counted(*counted)
+            tracer.layer.count_check(sum(counted), native_ns)
+            tracer.tracing_ns += native_ns
+            if is_lost:
+                raise RuntimeError("the nodes of a graph could not all be looked at")
+            if status == 0 and not asked:
+                raise RuntimeError("the engine did not call back")
+            if status == 0 and self._logits is not None:
+                self._logits.record(call)
+            self._cache.record(call, status, found)
+        except Exception as error:
+            tracer.layer.fault("the end of a pass", error)
+        tracer.tracing_ns += time.perf_counter_ns() - start_ns
+        self._call = None
+        if self._profiler is not None:
+            self._profiler.end_forward()
+        tracer.end_forward()
+
+    # -- nodes -------------------------------------------------------------------------------
+
+    def _meet(self, address: int) -> int | None:
+        """The rule of a node that was never seen after those before it."""
+        try:
+            tensor = Tensor(self._reader, address)
+            node = node_of(tensor, self._layers)
+            if node is None:
+                return self._learn_slot(tensor)
+            if self._logits is not None:
+                self._logits.meet(node)
+            if node not in self._nodes:
+                self._nodes[node] = self._learn(node)
+                self._rules[self._nodes[node]] = node
+                if self._products is not None and node.weight is not None:
+                    self._products.add(node, self._nodes[node])
+                if self._fused is not None and node.is_fused_attention:
+                    self._fused.add(self._nodes[node])
+            return self._nodes[node]
+        except Exception as error:
+            self._tracer.layer.fault("a node of a graph", error)
+            return None
+
+    def _learn_slot(self, tensor: Tensor) -> int | None:
+        if not self._tracer.config.kv_cache or self._call is None:
+            return None
+        slot = self._cache.slot_of(tensor, self._call.tokens)
+        if slot is None:
+            return None
+        if slot not in self._slots:
+            self._slots[slot] = self._watcher._slot(*slot.numbers())
+        return FIRST_SLOT - self._slots[slot]
+
+    def _learn(self, node: Node) -> int:
+        first = -1
+        for part in node.parts:
+            number = self._learn_part(part, first)
+            first = number if first < 0 else first
+        if first < 0:
+            first = self._watcher._watch(None, (), (0, 0, 0), (), False, -1)
+        return first
+
+    def _learn_part(self, part: Part, first: int) -> int:
+        tracer = self._tracer
+        if part.point is not None:
+            watched = watched_activation(tracer, POINTS.index(part.point))
+        else:
+            watched = watched_brick(tracer, part.brick or "")
+        plan, counts, kind, _ = watched
+        is_read = {field.name: field for field in part.fields}
+        in_python = _needs_python(watched, part, tracer)
+        events: tuple[tuple[int, int, int, bool], ...] = ()
+        fields: tuple[Any, ...] = ()
+        if plan is not None and not in_python:
+            fields = tuple(_where(is_read[name]) for name in plan.fields)
+            if kind != NO_EVENT:
+                keeps = part.point == "output" or part.brick == BrickId.AttentionSoftmax
+                layer = -1 if part.layer is None else part.layer
+                events = ((kind, layer, plan.fields.index("ret"), keeps),)
+        else:
+            plan = None
+        return self._watcher._watch(plan, fields, counts, events, in_python, first)
+
+    def _show(self, address: int, rule: int, is_done: bool) -> None:
+        """Look at a node that does not hold for sure natively, or whose turn it is."""
+        tracer = self._tracer
+        try:
+            node, tensor = self._rules[rule], Tensor(self._reader, address)
+            if not is_done:
+                self._select(tensor.shape[-2])
+                for part in node.parts:
+                    self._record(part, tensor)
+            if self._fused is not None and self._fused.is_turn_of(rule):
+                self._fused.look(node, tensor)
+            if self._products is not None and self._products.is_turn_of(rule):
+                self._products.compare(node, tensor)
+        except Exception as error:
+            tracer.layer.fault("a node of a graph", error)
+
+    def _record(self, part: Part, tensor: Tensor) -> None:
+        tracer = self._tracer
+        fields: dict[str, Any] = {}
+        for field in part.fields:
+            value = _value(field, tensor)
+            if value is not None:
+                fields[field.name] = value
+        if part.point is not None:
+            if "ret" in fields:
+                tracer.record_activation(part.layer, part.point, fields["ret"], brick=part.brick)
+        elif len(fields) == len(part.fields):
+            tracer.record_brick(part.brick or "", part.layer, fields)
+        elif "ret" in fields and part.brick in (BrickId.RmsNorm, BrickId.LayerNorm):
+            # What it was computed from is gone; what it computed is there.
+            tracer.record_activation(part.layer, "post-norm", fields["ret"], brick=part.brick)
+
+    def _select(self, rows: int) -> None:
+        """Say whose the rows of a tensor are: all tokens', or those whose logits are wanted."""
+        call = self._call
+        if call is None or call.sequences is None:
+            return
+        of = None
+        if rows == call.tokens:
+            of = call.sequences
+        elif rows == len(call.outputs):
+            of = call.sequences[call.outputs]
+        self._tracer.select(_batch(call, of))
+
+    # -- times -------------------------------------------------------------------------------
+
+    def _start(self, rule: int) -> None:
+        node = self._rules[rule]
+        self._time(lambda profiler: profiler.start(node.brick, node.layer))
+
+    def _stop(self, rule: int) -> None:
+        node, call = self._rules[rule], self._call
+        tokens = 1 if call is None else max(1, call.tokens)
+        self._time(lambda profiler: profiler.stop(node.brick, node.layer, tokens=tokens))
+
+    def _time(self, call: Callable[[BrickProfiler], object]) -> None:
+        if self._profiler is not None:
+            try:
+                call(self._profiler)
+            except Exception as error:
+                self._tracer.layer.fault("the profiler", error)
+
+
+def _layers(attached: Attached) -> int:
+    function, pointer = attached.library.function, ctypes.c_void_p
+    model = function("llama_get_model", pointer, pointer)(attached.pointer)
+    for name in ("llama_model_n_layer", "llama_n_layer"):
+        count = function(name, ctypes.c_int32, pointer)
+        if count is not None:
+            return int(count(model))
+    return 0
+
+
+def _batch(call: Call, sequences: Any) -> Batch | None:
+    """The sequences of rows, where there are several."""
+    if call.sequences is None:
+        return None
+    size = int(call.sequences.max()) + 1
+    rows = np.full(0, -1) if sequences is None else sequences
+    return Batch(size, call.tokens, rows)
+
+
+def _needs_python(watched: Watched, part: Part, tracer: ModelTracer) -> bool:
+    """Whether C cannot decide on a part, or would leave no trace of it."""
+    if watched.plan is None:
+        return watched.is_left
+    known = {field.name for field in part.fields}
+    return not tracer.config.activations or not set(watched.plan.fields) <= known
+
+
+def _where(field: Field) -> Any:
+    return field.where if isinstance(field.where, float) else (field.where, field.axes)
+
+
+def _value(field: Field, tensor: Tensor) -> Any:
+    if isinstance(field.where, float):
+        return field.where
+    found = tensor.reach(field.where)
+    return None if found is None else found.array(field.axes)
