@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml $(NATIVE)
 $(ENGINES): pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[engine,torch,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[engine,torch,llamacpp,dev]"
 	@touch $(STAMP) $(ENGINES)
 
 setup: $(ENGINES) ## create .venv and install the project with everything the commands below use

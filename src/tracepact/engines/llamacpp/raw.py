@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +62,12 @@ class RawModel:
 
     @contextmanager
     def context(
-        self, positions: int, threads: int, before: Callable[[Callback], int] | None = None
+        self,
+        positions: int,
+        threads: int,
+        before: Callable[[Callback], int] | None = None,
+        *,
+        attach: bool = True,
     ) -> Iterator[RawContext]:
         """A context that can be traced.
 
@@ -70,6 +75,7 @@ class RawModel:
             positions: Of its KV cache.
             threads: That compute.
             before: As of `attachable`.
+            attach: Whether it has a callback.
 
         Raises:
             ConfigError: There is no memory for it.
@@ -82,7 +88,8 @@ class RawModel:
         # Attention in one operation leaves no rows for MLT-02.
         flash = "flash_attn_type" if hasattr(parameters, "flash_attn_type") else "flash_attn"
         setattr(parameters, flash, 0)
-        with attachable(self.library.package, before=before):
+        package = self.library.package
+        with attachable(package, before=before) if attach else nullcontext():
             pointer = api.llama_init_from_model(self._model, parameters)
         if not pointer:
             raise ConfigError(f"no context of {positions} positions; give a smaller one")

