@@ -70,11 +70,17 @@ typedef struct {
     Py_ssize_t shape[TP_LLAMA_DIMS];
 } tp_llama_event;
 
+/* Floats that events have kept; arrays share it afterwards. */
+typedef struct {
+    Py_ssize_t space;
+    float floats[];
+} tp_llama_block;
+
 typedef struct {
     tp_llama_event *events;
     Py_ssize_t count, room;
-    float *floats;
-    Py_ssize_t used, space; /* floats */
+    tp_llama_block *block; /* or NULL */
+    Py_ssize_t used;       /* of its floats */
 } tp_llama_log;
 
 /* Adds an event; `kept`, if not NULL, is an array of which the last row of the axis before the last

@@ -15,13 +15,13 @@ static bool has_room(tp_llama_log *log, Py_ssize_t floats)
         log->events = events;
         log->room = room;
     }
-    if (log->used + floats > log->space) {
-        Py_ssize_t space = 2 * (log->used + floats);
-        float *all = PyMem_RawRealloc(log->floats, (size_t)space * sizeof *all);
-        if (all == NULL) return false;
-        log->floats = all;
-        log->space = space;
-    }
+    if (floats == 0 || (log->block != NULL && log->used + floats <= log->block->space)) return true;
+    const Py_ssize_t space = 2 * (log->used + floats);
+    tp_llama_block *block =
+        PyMem_RawRealloc(log->block, sizeof *block + (size_t)space * sizeof *block->floats);
+    if (block == NULL) return false;
+    block->space = space;
+    log->block = block;
     return true;
 }
 
@@ -63,37 +63,59 @@ bool tp_llama_note(tp_llama_log *log, int kind, int layer, const tp_stats *stats
     const Py_ssize_t width = last.shape[last.ndim - 1];
     tp_cursor cursor = tp_cursor_of(&last);
     for (Py_ssize_t row = 0; row < last.size / width; row++) {
-        copy_row(&last, cursor.row, log->floats + log->used);
+        copy_row(&last, cursor.row, log->block->floats + log->used);
         log->used += width;
         tp_cursor_advance(&cursor, 1);
     }
     return true;
 }
 
-static PyObject *array_of(const tp_llama_log *log, const tp_llama_event *event)
+/* One block that no array shares any more, so that a pass needs no new memory; under the GIL. */
+static tp_llama_block *spare;
+
+static void release(PyObject *owner)
 {
-    npy_intp shape[TP_LLAMA_DIMS], size = 1;
-    for (int axis = 0; axis < event->ndim; axis++) size *= shape[axis] = event->shape[axis];
-    PyObject *array = PyArray_SimpleNew(event->ndim, shape, NPY_FLOAT);
-    if (array != NULL)
-        memcpy(PyArray_DATA((PyArrayObject *)array), log->floats + event->kept,
-               (size_t)size * sizeof(float));
-    return array;
+    tp_llama_block *block = PyCapsule_GetPointer(owner, NULL);
+    if (spare == NULL) spare = block;
+    else PyMem_RawFree(block);
+}
+
+static PyObject *array_of(const tp_llama_event *event, tp_llama_block *block, PyObject *owner)
+{
+    npy_intp shape[TP_LLAMA_DIMS];
+    for (int axis = 0; axis < event->ndim; axis++) shape[axis] = event->shape[axis];
+    PyObject *array = PyArray_SimpleNewFromData(event->ndim, shape, NPY_FLOAT,
+                                                block->floats + event->kept);
+    if (array == NULL) return NULL;
+    if (PyArray_SetBaseObject((PyArrayObject *)array, Py_NewRef(owner)) == 0) return array;
+    Py_DECREF(array);
+    return NULL;
 }
 
 int tp_llama_flush(tp_llama_log *log, PyObject *trace_log)
 {
     const Py_ssize_t count = log->count;
+    tp_llama_block *block = log->block;
+    PyObject *owner = NULL;
     int status = 0;
+    if (log->used != 0) {
+        owner = PyCapsule_New(block, NULL, release);
+        if (owner == NULL) status = -1;
+        else {
+            log->block = spare;
+            spare = NULL;
+        }
+    }
     for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
         const tp_llama_event *event = &log->events[i];
         PyObject *array = NULL;
-        if (event->kept >= 0 && (array = array_of(log, event)) == NULL) status = -1;
+        if (event->kept >= 0 && (array = array_of(event, block, owner)) == NULL) status = -1;
         else
             status =
                 tp_trace_log_append(trace_log, event->kind, event->layer, &event->stats, array);
         Py_XDECREF(array);
     }
+    Py_XDECREF(owner);
     log->count = log->used = 0;
     return status;
 }
@@ -101,6 +123,6 @@ int tp_llama_flush(tp_llama_log *log, PyObject *trace_log)
 void tp_llama_log_free(tp_llama_log *log)
 {
     PyMem_RawFree(log->events);
-    PyMem_RawFree(log->floats);
+    PyMem_RawFree(log->block);
     *log = (tp_llama_log){0};
 }

@@ -75,13 +75,14 @@ class Part:
         brick: Whose contract; for MLT-01 alone, what computed it.
         layer: Index, None outside the layers.
         fields: Where they are.
-        point: Of MLT-01, where that is all that is checked.
+        points: Points of MLT-01 and their layers, where these are all that is checked: one tensor
+            may end a layer and begin the next one.
     """
 
     brick: str | None
     layer: int | None
     fields: tuple[Field, ...]
-    point: str | None = None
+    points: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _product(tensor: Tensor) -> Node | None:
     if point is None or layer is None:
         return Node(brick, layer, (), name)
     axes = 2 if tensor.operation == "MUL_MAT" else 3
-    checked = Part(brick, layer, (Field("ret", (), axes),), point)
+    checked = Part(brick, layer, (Field("ret", (), axes),), ((point, layer),))
     return Node(brick, layer, (checked,), name)
 
 
@@ -162,9 +163,8 @@ def _norm(tensor: Tensor) -> Node | None:
         brick = QK_NORM
         fields = tuple(_by_head(field) for field in fields)
     elif part == "attn_norm" and layer is not None:
-        if layer > 0:
-            before.append(Part(None, layer - 1, (x,), "output"))
-        before.append(Part(None, layer, (x,), "input"))
+        ends = (("output", layer - 1),) if layer > 0 else ()
+        before.append(Part(None, layer, (x,), (*ends, ("input", layer))))
     return Node(brick, layer, (*before, Part(brick, layer, fields)))
 
 
@@ -232,7 +232,8 @@ def _named(tensor: Tensor, layers: int) -> Node | None:
     layer = int(match[2])
     if match[1] == "l_out" and layer == layers - 1:
         # Of the other layers it is what the next one begins with.
-        return Node(RESIDUAL, layer, (Part(None, layer, (Field("ret", (), 2),), "output"),))
+        part = Part(None, layer, (Field("ret", (), 2),), (("output", layer),))
+        return Node(RESIDUAL, layer, (part,))
     return Node(_NAMED[match[1]], layer)
 
 

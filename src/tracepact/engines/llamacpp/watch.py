@@ -25,7 +25,7 @@ from tracepact.engines.llamacpp.watcher import FIRST_SLOT, Handlers, new_watcher
 from tracepact.errors import ConfigError
 from tracepact.model import ModelTracer
 from tracepact.model.batch import Batch
-from tracepact.model.events import NO_EVENT, POINTS
+from tracepact.model.events import ATTENTION, NO_EVENT, POINTS
 from tracepact.model.watching import Watched, watched_activation, watched_brick
 from tracepact.profiling import BrickProfiler
 from tracepact.types import BrickId
@@ -197,24 +197,18 @@ class LlamaWatch:
 
     def _learn_part(self, part: Part, first: int) -> int:
         tracer = self._tracer
-        if part.point is not None:
-            watched = watched_activation(tracer, POINTS.index(part.point))
+        if part.points:
+            watched = watched_activation(tracer, POINTS.index(part.points[0][0]))
         else:
             watched = watched_brick(tracer, part.brick or "")
-        plan, counts, kind, _ = watched
+        plan, counts, _, _ = watched
+        if _needs_python(watched, part, tracer):
+            return self._watcher._watch(None, (), counts, (), True, first)
+        if plan is None:
+            return self._watcher._watch(None, (), counts, (), False, first)
         is_read = {field.name: field for field in part.fields}
-        in_python = _needs_python(watched, part, tracer)
-        events: tuple[tuple[int, int, int, bool], ...] = ()
-        fields: tuple[Any, ...] = ()
-        if plan is not None and not in_python:
-            fields = tuple(_where(is_read[name]) for name in plan.fields)
-            if kind != NO_EVENT:
-                keeps = part.point == "output" or part.brick == BrickId.AttentionSoftmax
-                layer = -1 if part.layer is None else part.layer
-                events = ((kind, layer, plan.fields.index("ret"), keeps),)
-        else:
-            plan = None
-        return self._watcher._watch(plan, fields, counts, events, in_python, first)
+        fields = tuple(_where(is_read[name]) for name in plan.fields)
+        return self._watcher._watch(plan, fields, counts, _events(watched, part), False, first)
 
     def _show(self, address: int, rule: int, is_done: bool) -> None:
         """Look at a node that does not hold for sure natively, or whose turn it is."""
@@ -239,9 +233,9 @@ class LlamaWatch:
             value = _value(field, tensor)
             if value is not None:
                 fields[field.name] = value
-        if part.point is not None:
-            if "ret" in fields:
-                tracer.record_activation(part.layer, part.point, fields["ret"], brick=part.brick)
+        if part.points:
+            for point, layer in part.points if "ret" in fields else ():
+                tracer.record_activation(layer, point, fields["ret"], brick=part.brick)
         elif len(fields) == len(part.fields):
             tracer.record_brick(part.brick or "", part.layer, fields)
         elif "ret" in fields and part.brick in (BrickId.RmsNorm, BrickId.LayerNorm):
@@ -304,6 +298,19 @@ def _needs_python(watched: Watched, part: Part, tracer: ModelTracer) -> bool:
         return watched.is_left
     known = {field.name for field in part.fields}
     return not tracer.config.activations or not set(watched.plan.fields) <= known
+
+
+def _events(watched: Watched, part: Part) -> tuple[tuple[int, int, int, bool], ...]:
+    """What a part leaves in the log: kind, layer, field, whether its last row is kept."""
+    plan, kind = watched.plan, watched.kind
+    if plan is None or kind == NO_EVENT:
+        return ()
+    ret = plan.fields.index("ret")
+    if part.points:
+        return tuple(
+            (POINTS.index(point), layer, ret, point == "output") for point, layer in part.points
+        )
+    return ((kind, -1 if part.layer is None else part.layer, ret, kind == ATTENTION),)
 
 
 def _where(field: Field) -> Any:
