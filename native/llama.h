@@ -145,6 +145,7 @@ typedef struct {
     tp_llama_field fields[TP_MAX_FIELDS];
     tp_llama_event_of events[TP_LLAMA_MOST_EVENTS];
     int event_count, next; /* the next thing, or -1 */
+    int less, turn;        /* the rule that serves instead, or -1, where it is not its turn */
     uint64_t conditions[TP_LLAMA_COUNTERS];
     bool in_python, measures;
 } tp_llama_rule;
@@ -154,13 +155,13 @@ typedef struct {
     int count;
 } tp_llama_rules;
 
-/* watch(plan or None, fields, conditions, events, in_python, the rule that it belongs to or -1):
-   its number. Needs the GIL. */
+/* watch(plan or None, fields, conditions, events, in_python, the rule that it belongs to or -1, the
+   rule that serves instead or -1, its turn): its number. Needs the GIL. */
 PyObject *tp_llama_learn(tp_llama_rules *rules, PyObject *arguments);
 void tp_llama_unlearn(tp_llama_rules *rules);
 /* Whether everything that is asked of a node holds for sure; its events are then in the log (unless
-   that is NULL), and the conditions counted. */
+   that is NULL), and the conditions counted. With a turn of -1 it is everybody's. */
 bool tp_llama_holds(const tp_llama_layout *layout, const tp_llama_rules *rules, int number,
-                    const char *tensor, tp_llama_log *log, uint64_t *counted);
+                    int turn, const char *tensor, tp_llama_log *log, uint64_t *counted);
 
 #endif

@@ -61,20 +61,28 @@ static bool part_holds(const tp_llama_layout *layout, const tp_llama_rule *it, c
     return log == NULL || note(it, values, stats, log);
 }
 
+static inline const tp_llama_rule *serving(const tp_llama_rules *rules, int number, int turn)
+{
+    const tp_llama_rule *it = &rules->all[number];
+    return turn < 0 || it->less < 0 || it->turn == turn ? it : &rules->all[it->less];
+}
+
 bool tp_llama_holds(const tp_llama_layout *layout, const tp_llama_rules *rules, int number,
-                    const char *tensor, tp_llama_log *log, uint64_t *counted)
+                    int turn, const char *tensor, tp_llama_log *log, uint64_t *counted)
 {
     const Py_ssize_t count = log == NULL ? 0 : log->count, used = log == NULL ? 0 : log->used;
     for (int at = number; at >= 0; at = rules->all[at].next) {
-        if (part_holds(layout, &rules->all[at], tensor, log)) continue;
+        if (part_holds(layout, serving(rules, at, turn), tensor, log)) continue;
         if (log != NULL) {
             log->count = count;
             log->used = used;
         }
         return false;
     }
-    for (int at = number; at >= 0; at = rules->all[at].next)
-        for (int i = 0; i < TP_LLAMA_COUNTERS; i++) counted[i] += rules->all[at].conditions[i];
+    for (int at = number; at >= 0; at = rules->all[at].next) {
+        const tp_llama_rule *it = serving(rules, at, turn);
+        for (int i = 0; i < TP_LLAMA_COUNTERS; i++) counted[i] += it->conditions[i];
+    }
     return true;
 }
 
@@ -145,11 +153,11 @@ PyObject *tp_llama_learn(tp_llama_rules *rules, PyObject *arguments)
     PyObject *plan, *fields, *events;
     int in_python, first;
     tp_llama_rule new = {.next = -1};
-    if (!PyArg_ParseTuple(arguments, "OO!(KKK)O!pi", &plan, &PyTuple_Type, &fields,
+    if (!PyArg_ParseTuple(arguments, "OO!(KKK)O!piii", &plan, &PyTuple_Type, &fields,
                           &new.conditions[0], &new.conditions[1], &new.conditions[2], &PyTuple_Type,
-                          &events, &in_python, &first))
+                          &events, &in_python, &first, &new.less, &new.turn))
         return NULL;
-    if (first < -1 || first >= rules->count) {
+    if (first < -1 || first >= rules->count || new.less < -1 || new.less >= rules->count) {
         PyErr_SetString(PyExc_ValueError, "no such rule");
         return NULL;
     }

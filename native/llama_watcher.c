@@ -35,6 +35,7 @@ struct watcher {
     } written[MOST_WRITTEN]; /* asked about, and computed before the next node that is shown */
     int written_count;
     PyObject *trace_log; /* NULL: no events are kept */
+    int turn;            /* of rules that take turns; -1: all of them serve */
     int due[MOST_DUE];   /* rules that Python wants to see besides, or -1 */
     int at;              /* the node that was asked about last */
     const void *node;    /* its tensor, where it is wanted */
@@ -159,7 +160,7 @@ static void look_at(watcher *self, const char *tensor)
     bool is_done = it->plan == NULL && !it->in_python;
     if (!is_done) {
         tp_is_without_gil = true;
-        is_done = tp_llama_holds(&self->layout, &self->rules, number, tensor,
+        is_done = tp_llama_holds(&self->layout, &self->rules, number, self->turn, tensor,
                                  self->trace_log == NULL ? NULL : &self->log, self->counted);
         tp_is_without_gil = false;
     }
@@ -254,12 +255,13 @@ static PyObject *watcher_plug(watcher *self, PyObject *arguments)
 }
 
 /* _begin(TraceLog or None, (a rule that Python wants to see in any case or -1, another), whether
-   bricks are timed) */
+   bricks are timed, whose turn it is or -1) */
 static PyObject *watcher_begin(watcher *self, PyObject *arguments)
 {
     PyObject *log;
-    int due[MOST_DUE], is_timed;
-    if (!PyArg_ParseTuple(arguments, "O(ii)p", &log, &due[0], &due[1], &is_timed)) return NULL;
+    int due[MOST_DUE], is_timed, turn;
+    if (!PyArg_ParseTuple(arguments, "O(ii)pi", &log, &due[0], &due[1], &is_timed, &turn))
+        return NULL;
     if (log != Py_None && !Py_IS_TYPE(log, &tp_trace_log_type)) {
         PyErr_SetString(PyExc_TypeError, "not a TraceLog");
         return NULL;
@@ -273,6 +275,7 @@ static PyObject *watcher_begin(watcher *self, PyObject *arguments)
     memcpy(self->due, due, sizeof due);
     self->is_lost = false;
     self->is_timed = is_timed;
+    self->turn = turn;
     self->is_active = true;
     Py_RETURN_NONE;
 }

@@ -28,7 +28,7 @@ typedef struct {
     tp_view view;
 } row;
 
-static PyObject *str_x, *str_norms;
+static PyObject *str_x, *str_norms, *str_hidden_norm;
 
 /* The last of the rows of an array; false, with or without an error, where Python has to look. */
 static bool take_row(PyObject *array, row *to)
@@ -57,16 +57,29 @@ static bool holds(const pass_end *self, int plan, PyObject *const *given)
     return tp_plan_run(self->plans[plan], values, NULL) == TP_HOLDS;
 }
 
+/* The norm of the hidden state, which an engine may know already. */
+static bool find_hidden_norm(PyObject *inputs, double *norm)
+{
+    row hidden;
+    PyObject *known = PyDict_GetItemWithError(inputs, str_hidden_norm);
+    if (known != NULL) {
+        *norm = PyFloat_AsDouble(known);
+        return !PyErr_Occurred();
+    }
+    if (!take_row(PyDict_GetItemWithError(inputs, str_x), &hidden)) return false;
+    tp_rows(TP_ROW_NORMS, &hidden.view, NULL, norm);
+    drop_row(&hidden);
+    return true;
+}
+
 /* (row, ids of the largest, largest share of its bound, L2 norm of the hidden state), or NULL. */
 static PyObject *look_at_logits(const pass_end *self, PyObject *inputs, PyObject *ret)
 {
-    row logits, hidden;
+    row logits;
     double norm, share;
     Py_ssize_t largest[TP_MOST_LARGEST];
     PyObject *norms = PyDict_GetItemWithError(inputs, str_norms), *found = NULL;
-    if (norms == NULL || !take_row(PyDict_GetItemWithError(inputs, str_x), &hidden)) return NULL;
-    tp_rows(TP_ROW_NORMS, &hidden.view, NULL, &norm);
-    drop_row(&hidden);
+    if (norms == NULL || !find_hidden_norm(inputs, &norm)) return NULL;
     if (!(norm > 0) || !take_row(ret, &logits)) return NULL;
     Py_ssize_t k = self->top_k < logits.view.size ? self->top_k : logits.view.size;
     tp_view bounds;
@@ -133,7 +146,8 @@ static PyObject *look_at_product(const pass_end *self, PyObject *sample, PyObjec
     return fits ? tp_error_figures(&error) : NULL;
 }
 
-/* `cache` is (keys, values, layer, used, capacity, nonfinite, guard_writes). */
+/* `cache` is (keys, values, layer, used, capacity, nonfinite, guard_writes); keys and values are
+   None where others look at them. */
 static bool look_at_cache(const pass_end *self, PyObject *cache)
 {
     PyObject *of[7];
@@ -142,7 +156,8 @@ static bool look_at_cache(const pass_end *self, PyObject *cache)
     Py_ssize_t layer = PyLong_AsSsize_t(of[2]), used = PyLong_AsSsize_t(of[3]);
     Py_ssize_t capacity = PyLong_AsSsize_t(of[4]);
     if (PyErr_Occurred()) return false;
-    return tp_held_is_clean(of[0], of[1], layer, used, capacity) && holds(self, CACHE, &of[3]);
+    if (of[0] != Py_None && !tp_held_is_clean(of[0], of[1], layer, used, capacity)) return false;
+    return holds(self, CACHE, &of[3]);
 }
 
 /* look(later, sample or None, cache or None) -> (logits or None, error or None), or None where
@@ -260,7 +275,8 @@ static PyTypeObject pass_end_type = {
 int tp_add_pass_end(PyObject *module)
 {
     if (!(str_x = PyUnicode_InternFromString("x"))
-        || !(str_norms = PyUnicode_InternFromString("output_row_norms")))
+        || !(str_norms = PyUnicode_InternFromString("output_row_norms"))
+        || !(str_hidden_norm = PyUnicode_InternFromString("hidden_norm")))
         return -1;
     return PyModule_AddType(module, &pass_end_type);
 }

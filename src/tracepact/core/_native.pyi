@@ -147,7 +147,7 @@ class PassEnd:
         self,
         later: list[tuple[str, int | None, dict[str, Any], Any]],
         sample: tuple[Array, int] | None,
-        cache: tuple[Array, Array, int, int, int, Array, Array] | None,
+        cache: tuple[Array | None, Array | None, int, int, int, Array, Array] | None,
         /,
     ) -> (
         tuple[
@@ -223,12 +223,16 @@ class LlamaWatcher:
         events: tuple[tuple[int, int, int, bool], ...],
         in_python: bool,
         first: int,
+        less: int,
+        turn: int,
         /,
     ) -> int: ...
     def _slot(self, *numbers: int) -> int: ...
     def _forget(self) -> None: ...
     def _plug(self, callback: LlamaCallback, is_watched: bool, /) -> None: ...
-    def _begin(self, log: TraceLog | None, due: tuple[int, int], is_timed: bool, /) -> None: ...
+    def _begin(
+        self, log: TraceLog | None, due: tuple[int, int], is_timed: bool, turn: int, /
+    ) -> None: ...
     def _end(
         self, is_computed: bool, /
     ) -> tuple[int, int, int, int, int, int, bool, list[tuple[int, int, int]]]: ...

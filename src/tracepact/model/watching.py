@@ -115,6 +115,8 @@ def watch_pass_end(
             return None
         plans.append(plan)
         counts[trace] = len(conditions)
+    if not isinstance(state, _native.LayerState):
+        return None
     try:
         end = _native.PassEnd(
             state,

@@ -18,6 +18,7 @@ from tracepact.engines.llamacpp.library import Library
 from tracepact.engines.llamacpp.slots import Slot
 from tracepact.engines.llamacpp.tensors import Tensor
 from tracepact.model import KvCacheRecord, ModelTracer
+from tracepact.model.pass_end import CacheFill
 
 _CACHE: Final = re.compile(r"(?:cache_)?([kv])_(?:l|cache_view-)(\d+)\b")
 _EXPONENTS: Final = MappingProxyType({"f32": 0x7F800000, "f16": 0x7C00, "bf16": 0x7F80})
@@ -125,35 +126,59 @@ class CacheTrace:
         """
         if status not in (0, NO_ROOM):
             return
+        coming = call.tokens if status == NO_ROOM else 0
         sequences = [0] if call.sequences is None else np.unique(call.sequences).tolist()
-        first, last = max(
-            ((self._first(each), self._last(each)) for each in sequences),
-            key=lambda ends: ends[1] - ends[0],
-        )
-        if last < 0 and status == 0:
+        ends = [(self._first(each), self._last(each)) for each in sequences]
+        first, last = max(ends, key=lambda end: end[1] - end[0])
+        if last < 0 and not coming:
             return  # this model keeps nothing
-        held = last - first + 1 if last >= 0 else 0
-        used = held + (call.tokens if status == NO_ROOM else 0)
-        positions = last + 1
-        record = KvCacheRecord(
-            used=used,
-            capacity=self._capacity,
-            bytes_used=self._bytes * min(used, self._capacity) // max(1, self._capacity),
-            bytes_total=self._bytes,
-            evictions=max(0, first),
-            hit_rate=max(0, positions - call.tokens) / positions if positions else 0.0,
-            oldest_position=max(0, first),
-            fragmentation=0.0,
-            nonfinite=sum(each[1] for each in found),
-            guard_writes=sum(each[2] for each in found),
-        )
         nonfinite = overwritten = np.zeros(self._layers, np.int64)
         if found:
             nonfinite, overwritten = nonfinite.copy(), overwritten.copy()
             for layer, strange, changed in found:
                 nonfinite[layer] += strange
                 overwritten[layer] += changed
-        self._tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=overwritten)
+        self._tracer.record_kv_cache(
+            self._record(first, last, call.tokens, coming, found),
+            nonfinite=nonfinite,
+            guard_writes=overwritten,
+        )
+
+    def newest(self, call: Call) -> CacheFill | None:
+        """After a pass with one sequence in which nothing was found; None without a cache."""
+        first, last = self._first(0), self._last(0)
+        if last < 0:
+            return None
+        tokens = call.tokens
+        return CacheFill(
+            last - first + 1,
+            self._capacity,
+            self._layers,
+            lambda: self._record(first, last, tokens, 0, ()),
+        )
+
+    def _record(
+        self,
+        first: int,
+        last: int,
+        tokens: int,
+        coming: int,
+        found: Sequence[tuple[int, int, int]],
+    ) -> KvCacheRecord:
+        used = (last - first + 1 if last >= 0 else 0) + coming
+        positions = last + 1
+        return KvCacheRecord(
+            used=used,
+            capacity=self._capacity,
+            bytes_used=self._bytes * min(used, self._capacity) // max(1, self._capacity),
+            bytes_total=self._bytes,
+            evictions=max(0, first),
+            hit_rate=max(0, positions - tokens) / positions if positions else 0.0,
+            oldest_position=max(0, first),
+            fragmentation=0.0,
+            nonfinite=sum(each[1] for each in found),
+            guard_writes=sum(each[2] for each in found),
+        )
 
 
 @contextmanager

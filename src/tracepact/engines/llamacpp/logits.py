@@ -13,6 +13,7 @@ from tracepact.engines.llamacpp.model_file import ModelFile
 from tracepact.engines.llamacpp.nodes import Node
 from tracepact.model import ModelTracer
 from tracepact.model.events import POINTS
+from tracepact.model.pass_end import NewLogits
 from tracepact.types import Array, BrickId
 
 _POST_NORM: Final = POINTS.index("post-norm")
@@ -42,6 +43,7 @@ class LogitTrace:
         vocabulary = function("llama_model_get_vocab", pointer, pointer)(model)
         self._size: int = function("llama_vocab_n_tokens", number, pointer)(vocabulary)
         self._memory = ctypes.c_float * self._size
+        self._seen: tuple[int, Array] | None = None  # the engine writes them to the same place
         self._file = file
         self._weight: str | None = None
         self._row_norms: Array | None = None
@@ -58,20 +60,31 @@ class LogitTrace:
             self._row_norms = file.row_norms(node.weight) * np.float32(scale)
             self._bias = file.vector("output.bias")
 
+    def newest(self, call: Call) -> NewLogits | None:
+        """Of a pass with one sequence, what decides on its logits; None without a bound."""
+        norm, values = self._hidden_norm(), self._values(-1)
+        if norm is None or values is None or self._row_norms is None:
+            return None
+        values = values if self._bias is None else values - self._bias
+        lens = None if self._file is None else self._lens
+        return NewLogits(values[None], self._row_norms, ROUNDED * norm, lens)
+
     def record(self, call: Call) -> None:
         """Hand the newest logits of every sequence to the tracer; the last one's are kept.
 
         Of several rows the bound is that of all of them together, which is wider.
         """
-        hidden_norm = self._hidden_norm()
+        if self._weight is None:
+            return
+        norm = self._hidden_norm()
         for sequence, token in _newest(call):
             values = self._values(token)
-            if self._weight is None or values is None:
+            if values is None:
                 continue
             self._tracer.record_logits(
                 values if self._bias is None else values - self._bias,
-                row_norms=None if hidden_norm is None else self._row_norms,
-                hidden_norm=ROUNDED * (hidden_norm or 0.0),
+                row_norms=None if norm is None else self._row_norms,
+                hidden_norm=ROUNDED * (norm or 0.0),
                 lens=None if self._file is None else self._lens,
                 sequence=sequence,
             )
@@ -85,8 +98,13 @@ class LogitTrace:
         return figures[_L2] if kind == _POST_NORM and layer < 0 else None
 
     def _values(self, token: int) -> Array | None:
-        found = self._logits(self._context, token)
-        return np.frombuffer(self._memory.from_address(found), np.float32) if found else None
+        address = self._logits(self._context, token)
+        if not address:
+            return None
+        if self._seen is None or self._seen[0] != address:
+            memory = self._memory.from_address(address)
+            self._seen = address, np.frombuffer(memory, np.float32)
+        return self._seen[1]
 
     def _lens(self, hidden: Array, tokens: Array | None) -> Array:
         """Logits that residual streams [n, d] would give: final norm, then output matrix."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,9 +28,15 @@ from tracepact.errors import ConfigError
 from tracepact.model import ModelTracer
 from tracepact.model.batch import Batch
 from tracepact.model.events import ATTENTION, NO_EVENT, POINTS
+from tracepact.model.pass_end import PassEnd
 from tracepact.model.watching import Watched, watched_activation, watched_brick
 from tracepact.profiling import BrickProfiler
 from tracepact.types import BrickId
+
+NORM_TURNS: Final = 4
+"""Decoded tokens in which each layer's norms are held against their contract once; in the others
+they have to be finite. A norm's contract costs four times as much as all else that is asked of it.
+"""
 
 
 class LlamaWatch:
@@ -66,6 +74,8 @@ class LlamaWatch:
         self._changes = ExitStack()
         self._lock = threading.RLock()
         self._call: Call | None = None
+        self._turn = -1
+        self._passes = itertools.count()
         path = attached.model_file
         file = None if path is None else ModelFile(path)
         config = tracer.config
@@ -73,6 +83,7 @@ class LlamaWatch:
         self._logits = LogitTrace(attached, tracer, file) if config.logits else None
         expected = file if reference is None else ModelFile(reference)
         self._products = ProductTrace(tracer, expected) if config.quantisation else None
+        self._pass_end = PassEnd(tracer)
         self._fused = FusedAttentionTrace(tracer) if config.attention else None
 
     def install(self) -> None:
@@ -124,7 +135,9 @@ class LlamaWatch:
             product = -1 if self._products is None else self._products.take_turn()
             fused = -1 if self._fused is None else self._fused.take_turn()
             log = tracer.last.log if tracer.config.activations else None
-            self._watcher._begin(log, (product, fused), self._profiler is not None)
+            self._turn = next(self._passes) % NORM_TURNS if call.tokens == 1 else -1
+            is_timed = self._profiler is not None
+            self._watcher._begin(log, (product, fused), is_timed, self._turn)
         except Exception as error:
             tracer.layer.fault("the start of a pass", error)
             return False
@@ -142,9 +155,10 @@ class LlamaWatch:
                 raise RuntimeError("the nodes of a graph could not all be looked at")
             if status == 0 and not asked:
                 raise RuntimeError("the engine did not call back")
-            if status == 0 and self._logits is not None:
-                self._logits.record(call)
-            self._cache.record(call, status, found)
+            if not (status == 0 and not found and self._holds(call)):
+                if status == 0 and self._logits is not None:
+                    self._logits.record(call)
+                self._cache.record(call, status, found)
         except Exception as error:
             tracer.layer.fault("the end of a pass", error)
         tracer.tracing_ns += time.perf_counter_ns() - start_ns
@@ -152,6 +166,17 @@ class LlamaWatch:
         if self._profiler is not None:
             self._profiler.end_forward()
         tracer.end_forward()
+
+    def _holds(self, call: Call) -> bool:
+        """Whether logits and cache of a decoded token hold, at once."""
+        config = self._tracer.config
+        if call.tokens != 1 or not (config.logits or config.kv_cache):
+            return False
+        top = None if self._logits is None else self._logits.newest(call)
+        cache = self._cache.newest(call) if config.kv_cache else None
+        if (config.logits and top is None) or (config.kv_cache and cache is None):
+            return False
+        return self._pass_end.holds(top, cache)
 
     # -- nodes -------------------------------------------------------------------------------
 
@@ -192,23 +217,25 @@ class LlamaWatch:
             number = self._learn_part(part, first)
             first = number if first < 0 else first
         if first < 0:
-            first = self._watcher._watch(None, (), (0, 0, 0), (), False, -1)
+            first = self._watcher._watch(None, (), (0, 0, 0), (), False, -1, -1, -1)
         return first
 
     def _learn_part(self, part: Part, first: int) -> int:
-        tracer = self._tracer
+        tracer, watch = self._tracer, self._watcher._watch
         if part.points:
             watched = watched_activation(tracer, POINTS.index(part.points[0][0]))
         else:
             watched = watched_brick(tracer, part.brick or "")
         plan, counts, _, _ = watched
-        if _needs_python(watched, part, tracer):
-            return self._watcher._watch(None, (), counts, (), True, first)
-        if plan is None:
-            return self._watcher._watch(None, (), counts, (), False, first)
+        if _needs_python(watched, part, tracer) or plan is None:
+            return watch(None, (), counts, (), plan is not None or watched.is_left, first, -1, -1)
+        less = turn = -1
+        if (_is_norm(part) and part.layer is not None) and tracer.config.bricks:
+            less = self._learn_part(replace(part, points=(("post-norm", part.layer),)), -1)
+            turn = part.layer % NORM_TURNS
         is_read = {field.name: field for field in part.fields}
         fields = tuple(_where(is_read[name]) for name in plan.fields)
-        return self._watcher._watch(plan, fields, counts, _events(watched, part), False, first)
+        return watch(plan, fields, counts, _events(watched, part), False, first, less, turn)
 
     def _show(self, address: int, rule: int, is_done: bool) -> None:
         """Look at a node that does not hold for sure natively, or whose turn it is."""
@@ -233,13 +260,14 @@ class LlamaWatch:
             value = _value(field, tensor)
             if value is not None:
                 fields[field.name] = value
+        is_turn = self._turn < 0 or part.layer is None or part.layer % NORM_TURNS == self._turn
         if part.points:
             for point, layer in part.points if "ret" in fields else ():
                 tracer.record_activation(layer, point, fields["ret"], brick=part.brick)
-        elif len(fields) == len(part.fields):
+        elif len(fields) == len(part.fields) and (is_turn or not _is_norm(part)):
             tracer.record_brick(part.brick or "", part.layer, fields)
-        elif "ret" in fields and part.brick in (BrickId.RmsNorm, BrickId.LayerNorm):
-            # What it was computed from is gone; what it computed is there.
+        elif "ret" in fields and _is_norm(part):
+            # It is not its turn, or what it was computed from is gone; what it computed is there.
             tracer.record_activation(part.layer, "post-norm", fields["ret"], brick=part.brick)
 
     def _select(self, rows: int) -> None:
@@ -298,6 +326,10 @@ def _needs_python(watched: Watched, part: Part, tracer: ModelTracer) -> bool:
         return watched.is_left
     known = {field.name for field in part.fields}
     return not tracer.config.activations or not set(watched.plan.fields) <= known
+
+
+def _is_norm(part: Part) -> bool:
+    return not part.points and part.brick in (BrickId.RmsNorm, BrickId.LayerNorm)
 
 
 def _events(watched: Watched, part: Part) -> tuple[tuple[int, int, int, bool], ...]:

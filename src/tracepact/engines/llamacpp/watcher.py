@@ -64,9 +64,14 @@ class Watcher(Protocol):
         events: tuple[tuple[int, int, int, bool], ...],
         in_python: bool,
         first: int,
+        less: int,
+        turn: int,
         /,
     ) -> int:
-        """Add what is done with a node, to the rule `first` or as a new one; its number."""
+        """Add what is done with a node, to the rule `first` or as a new one; its number.
+
+        Where it is not its turn, the rule `less` serves instead.
+        """
 
     def _slot(self, *numbers: int) -> int:
         """Add where the cache is written, a `Slot`; its number."""
@@ -77,8 +82,11 @@ class Watcher(Protocol):
     def _plug(self, callback: Any, is_watched: bool, /) -> None:
         """Watch a callback, or no longer."""
 
-    def _begin(self, log: Any, due: tuple[int, int], is_timed: bool, /) -> None:
-        """Start a pass; nodes whose rule is due (-1 is none) Python wants to see in any case."""
+    def _begin(self, log: Any, due: tuple[int, int], is_timed: bool, turn: int, /) -> None:
+        """Start a pass; nodes whose rule is due (-1 is none) Python wants to see in any case.
+
+        With a turn of -1 it is everybody's.
+        """
 
     def _end(self, is_computed: bool, /) -> Seen:
         """End it; what was seen."""
@@ -154,6 +162,8 @@ class PythonWatcher:
         events: tuple[tuple[int, int, int, bool], ...],
         in_python: bool,
         first: int,
+        less: int,
+        turn: int,
         /,
     ) -> int:
         self._wanted.append(in_python)
@@ -162,7 +172,7 @@ class PythonWatcher:
     def _plug(self, callback: PythonCallback, is_watched: bool, /) -> None:
         callback.watcher = self if is_watched else None
 
-    def _begin(self, log: Any, due: tuple[int, int], is_timed: bool, /) -> None:
+    def _begin(self, log: Any, due: tuple[int, int], is_timed: bool, turn: int, /) -> None:
         self._is_active, self._is_timed, self._due = True, is_timed, due
         self._at = self._asked = self._shown = self._ns = 0
         self._rule, self.is_lost = None, False

@@ -1,0 +1,179 @@
+"""MLT-03 and MLT-05 of a decoded token in one native call; records are made when asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from tracepact.core import native_core
+from tracepact.model import kv_cache, logits
+from tracepact.model.bricks import KV_CACHE_WRITE
+from tracepact.model.events import HIDDEN, OUTPUT, Log
+from tracepact.model.kv_cache import KvCacheRecord
+from tracepact.model.logits import LogitRecord
+from tracepact.model.quantisation import QuantisationRecord
+from tracepact.model.watching import watch_pass_end
+from tracepact.tracing import Context
+from tracepact.types import Array, BrickId
+
+if TYPE_CHECKING:
+    from tracepact.model.tracer import ModelTracer
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogits:
+    """Logits of the newest token of one sequence.
+
+    Attributes:
+        values: [1, vocabulary], as the output matrix gave them.
+        row_norms: [vocabulary], of the matrix.
+        hidden_norm: Of the final hidden state.
+        lens: As `LogitRecord` has it.
+    """
+
+    values: Array
+    row_norms: Array
+    hidden_norm: float
+    lens: logits.Lens | None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFill:
+    """A cache in which nothing strange was found.
+
+    Attributes:
+        used: Positions in use.
+        capacity: Positions there are.
+        layers: How many it has.
+        record: Says the rest, when somebody asks.
+    """
+
+    used: int
+    capacity: int
+    layers: int
+    record: Callable[[], KvCacheRecord]
+
+
+Winners: TypeAlias = tuple[Array, Array, float]
+"""Ids [k] of the largest logits, these logits [k], the largest share of a bound."""
+
+
+class PassEnd:
+    """Decides at the end of a pass whether its logits and its cache hold.
+
+    Args:
+        tracer: Whose contracts.
+    """
+
+    def __init__(self, tracer: ModelTracer) -> None:
+        self._tracer = tracer
+        # Products are compared by each engine in its own way, so their threshold is never used.
+        serves = native_core() is not None and tracer.config.activations
+        self._watched = watch_pass_end(tracer, math.nan) if serves else None
+        self._nothing = np.zeros(0, np.int64)
+
+    def holds(self, top: NewLogits | None, cache: CacheFill | None) -> bool:
+        """Whether both hold for sure, and are in the traces; else nothing has happened."""
+        tracer = self._tracer
+        if self._watched is None:
+            return False
+        end, tests = self._watched
+        later: list[tuple[str, int | None, dict[str, Any], Any]] = []
+        held: tuple[Any, ...] | None = None
+        if top is not None:
+            inputs = {"hidden_norm": top.hidden_norm, "output_row_norms": top.row_norms}
+            later.append((BrickId.LmHead, None, inputs, top.values))
+        if cache is not None:
+            if len(self._nothing) != cache.layers:
+                self._nothing = np.zeros(cache.layers, np.int64)
+            held = None, None, 0, cache.used, cache.capacity, self._nothing, self._nothing
+        found = end.look(later, None, held)
+        if found is None:
+            return False
+        last = tracer.last
+        winners: Winners | None = None
+        if found[0] is not None and top is not None:
+            _, ids, share, _ = found[0]
+            tokens = np.array(ids, np.intp)
+            # Now, since an engine may use the memory of its logits again.
+            winners = tokens, top.values[0, tokens], share
+        last.held = HeldPass(
+            tests, last.position, last.log, winners, top, cache, tracer.config.full_ranks
+        )
+        return True
+
+
+@dataclass
+class HeldPass:
+    """What was found and holds; `HeldTraces` has the methods.
+
+    Attributes:
+        tests: How many conditions each trace has.
+        winners: Of the logits.
+    """
+
+    tests: Mapping[str, int]
+    position: int
+    log: Log
+    winners: Winners | None
+    top: NewLogits | None
+    cache: CacheFill | None
+    full_ranks: bool
+
+    def figures(self) -> Iterator[tuple[str, float, int | None, str]]:
+        """Trace, figure, layer, what it is of."""
+        if self.winners is not None:
+            yield logits.TRACE, self.winners[2], None, BrickId.LmHead
+        if self.cache is not None:
+            capacity = self.cache.capacity
+            yield kv_cache.TRACE, self.cache.used / capacity if capacity else 0.0, None, "cache"
+
+    def logits(self) -> LogitRecord | None:
+        """MLT-03."""
+        return self._logits
+
+    def quantisation(self) -> QuantisationRecord | None:
+        """Recorded by itself."""
+        return None
+
+    def kv_cache(self) -> KvCacheRecord | None:
+        """MLT-05."""
+        return None if self.cache is None else self.cache.record()
+
+    def checked(self) -> Iterator[tuple[tuple[str, str], Mapping[str, Any], Context]]:
+        """Contract and equation, fields, place, in order of execution; until the pass ends."""
+        top, cache = self.top, self.cache
+        if top is not None:
+            fields: dict[str, Any] = {
+                "logits": top.values[0],
+                "output_norms": top.row_norms,
+                "hidden_norm": top.hidden_norm,
+            }
+            context = Context(None, BrickId.LmHead, logits.TRACE, self.position)
+            yield logits.EQUATION, fields, context
+        if cache is not None:
+            nothing = np.zeros(cache.layers, np.int64)
+            fields = kv_cache.fields(cache.used, cache.capacity, nothing, nothing)
+            context = Context(None, KV_CACHE_WRITE, kv_cache.TRACE, self.position)
+            yield kv_cache.EQUATION, fields, context
+
+    @cached_property
+    def _logits(self) -> LogitRecord | None:
+        if self.winners is None or self.top is None:
+            return None
+        tokens, values, share = self.winners
+        return LogitRecord(
+            tokens=tokens,
+            logits=values,
+            bound_utilization=share,
+            temperature=0.0,
+            top_p=1.0,
+            hidden=self.log.arrays(OUTPUT) or self.log.arrays(HIDDEN),
+            lens=self.top.lens,
+            full_ranks=self.full_ranks,
+        )
