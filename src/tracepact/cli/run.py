@@ -39,7 +39,7 @@ Examples:
 
     tracepact run q8.gguf --prompt Hi --reference f16.gguf   # compare every tensor
 
-    tracepact run model.gguf --prompt Hi --engine torch      # what you run anyway
+    tracepact run model.gguf --prompt Hi --engine llamacpp   # or torch: what you run anyway
 """
 
 

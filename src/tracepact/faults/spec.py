@@ -25,7 +25,7 @@ class FaultKind(StrEnum):
     LOGIT_SCALE = "logit-scale"
     """The logits are scaled by 100, once."""
     KV_OVERFLOW = "kv-overflow"
-    """A key is written past the capacity of the cache, once."""
+    """A key is written where it does not belong, past the capacity of the cache if that can be."""
     BIT_FLIP = "bit-flip"
     """One exponent bit of one weight in memory flips, for good."""
     SLOW = "slow"
