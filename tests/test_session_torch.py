@@ -7,10 +7,12 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tracepact.contracts import ContractRegistry
 from tracepact.engines.names import EngineName
+from tracepact.engines.reference.gguf_file import GgufFile
 from tracepact.errors import ConfigError, ModelFileError
 from tracepact.model import TraceConfig
 from tracepact.report.run_report import RunReport
@@ -85,6 +87,16 @@ def test_planted_fault_is_named_first(inject: str, layer: int | None, brick: str
     root = report.numeric_violations[0]
     assert (root.layer, root.brick, root.role) == (layer, brick, "root")
     assert report.fault_planted is not None
+
+
+def test_broken_weight_in_the_file_is_the_root(tmp_path: Path) -> None:
+    content = bytearray(F16.read_bytes())
+    info = GgufFile(F16).tensors["blk.2.ffn_down.weight"]
+    content[info.offset : info.offset + 2] = np.float16(np.nan).tobytes()
+    damaged = tmp_path / "damaged.gguf"
+    damaged.write_bytes(content)
+    root = report_of(EngineName.TORCH, model=damaged).numeric_violations[0]
+    assert (root.layer, root.brick, root.role) == (2, "DownProjection", "root")
 
 
 @pytest.mark.parametrize("inject", ["kv-overflow", "slow"])

@@ -25,7 +25,7 @@ class KvCacheRecord:
         oldest_position: Position of the oldest token still held.
         fragmentation: Share of the positions below the highest one in use that hold nothing.
         nonfinite: NaN or Inf among what this pass wrote.
-        guard_writes: Elements written past the capacity.
+        guard_writes: Elements written past the capacity, or over what earlier passes wrote.
     """
 
     used: int

@@ -489,3 +489,62 @@ def test_compiled_model_is_watched_at_its_ends_and_writes_the_same() -> None:
     checks = {row.trace: row.checks for row in tracer.summary.rows()}
     assert checks["MLT-05"] > 0
     assert checks["MLT-01"] == 0
+
+
+@pytest.mark.parametrize("part", ["keys", "values"])
+@pytest.mark.parametrize("at", [3, 20])
+def test_entry_of_the_cache_that_is_written_over_is_found(part: str, at: int) -> None:
+    model = families.build("llama")
+    watched = Watched()
+    cache = transformers.DynamicCache()
+    ids = torch.randint(3, families.VOCABULARY, (1, 17), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad(), tp.trace(model, layer=watched.layer):
+        for step in range(60):
+            ids = model(ids, past_key_values=cache).logits[:, -1:].argmax(-1)
+            if step == 30:
+                assert watched.violations == []
+                getattr(cache.layers[2], part)[0, 0, at, 1] += 0.5
+    root = watched.violations[0]
+    assert (root.trace, root.layer, root.brick) == ("MLT-05", 2, "KvCacheWrite")
+
+
+def test_cache_that_its_owner_cuts_or_replaces_raises_no_alarm() -> None:
+    model = families.build("llama")
+    watched = Watched()
+    ids = torch.randint(3, families.VOCABULARY, (1, 40), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad(), tp.trace(model, layer=watched.layer):
+        for _ in range(3):
+            cache = transformers.DynamicCache()
+            model(ids, past_key_values=cache)
+            for step in range(20):
+                model(ids[:, step : step + 1], past_key_values=cache)
+            cache.crop(-40)
+            for step in range(40):
+                model(ids[:, step : step + 1], past_key_values=cache)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+
+
+def test_beams_raise_no_alarm() -> None:
+    model = families.build("llama")
+    watched = Watched()
+    ids, mask = batch()
+    with tp.trace(model, layer=watched.layer):
+        for size in (1, 4):
+            model.generate(
+                ids[:size, -8:], attention_mask=mask[:size, -8:], max_new_tokens=40,
+                num_beams=3, do_sample=False,
+            )  # fmt: skip
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_healthy_model_raises_no_alarm_over_two_hundred_steps(family: str, dtype: Any) -> None:
+    model = families.build(family, dtype=dtype)
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer):
+        generate(model, 200)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import torch
 
 from tracepact.core import Stat, measure, native_core
+from tracepact.engines.torch.cache_history import CacheHistory
 from tracepact.engines.torch.forward import ForwardPass
 from tracepact.model import KvCacheRecord, ModelTracer
+from tracepact.types import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +24,29 @@ class _Held:
         keys: [batch, kv heads, positions, head_dim]; values likewise.
         used: Positions in use; older ones than a window have made room.
         capacity: Positions there are; None where the cache grows.
+        may_grow: Whether nothing makes room.
     """
 
     keys: torch.Tensor
     values: torch.Tensor
     used: int
     capacity: int | None
+    may_grow: bool = True
+
+
+class _Histories(threading.local):
+    """Threads that run one model have a cache each."""
+
+    def __init__(self) -> None:
+        self.of_thread = CacheHistory()
 
 
 class CacheTrace:
     """Looks at a cache after each pass.
 
     What a pass has written is looked at in every layer, so that the cost does not grow with the
-    context. Windows that slide are full when they are full, and nothing is wrong with that.
+    context; some of what earlier passes have written is looked at again, in turn. Windows that
+    slide are full when they are full, and nothing is wrong with that.
 
     Args:
         limit: Positions that the model was made for: the capacity of a cache that grows.
@@ -41,6 +54,7 @@ class CacheTrace:
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
+        self._history = _Histories()
 
     def before(self, tracer: ModelTracer, forward: ForwardPass) -> None:
         """Report a cache of fixed size that has no room for this pass.
@@ -53,20 +67,29 @@ class CacheTrace:
         held = _held(forward.cache)
         short = [each for each in held if each.capacity is not None]
         if any(each.used + forward.tokens > (each.capacity or 0) for each in short):
-            self._record(tracer, forward, held, forward.tokens)
+            self._record(tracer, forward, held, forward.tokens, None)
             tracer.report()
 
     def after(self, tracer: ModelTracer, forward: ForwardPass, cache: Any) -> None:
         """Hand what the cache holds after a pass to the tracer."""
         held = _held(cache)
         if held:
-            self._record(tracer, forward, held, 0)
+            is_growing = all(each.capacity is None and each.may_grow for each in held)
+            changed = None
+            if is_growing and tracer.config.kv_cache:
+                changed = self._history.of_thread.look(cache, held, forward.tokens)
+            self._record(tracer, forward, held, 0, changed)
 
     def _record(
-        self, tracer: ModelTracer, forward: ForwardPass, held: list[_Held], coming: int
+        self,
+        tracer: ModelTracer,
+        forward: ForwardPass,
+        held: list[_Held],
+        coming: int,
+        changed: Array | None,
     ) -> None:
         nonfinite = np.zeros(len(held), np.int64)
-        overrun = np.zeros(len(held), np.int64)
+        overrun = np.zeros(len(held), np.int64) if changed is None else changed
         for index, each in enumerate(held):
             if each.capacity is not None:
                 overrun[index] = max(0, each.used + coming - each.capacity)
@@ -105,11 +128,12 @@ def _held(cache: Any) -> list[_Held]:
         if keys.dim() != 4 or keys.shape[2] == 0:
             continue
         used, capacity = int(layer.get_seq_length()), None
-        if getattr(layer, "is_sliding", False):
+        slides = bool(getattr(layer, "is_sliding", False))
+        if slides:
             used = min(used, keys.shape[2])
         elif hasattr(layer, "max_cache_len"):
             capacity = int(layer.max_cache_len)
-        held.append(_Held(keys, values, used, capacity))
+        held.append(_Held(keys, values, used, capacity, not slides))
     return held
 
 
