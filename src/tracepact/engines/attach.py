@@ -97,6 +97,7 @@ def _torch(
     watch.install()
     try:
         yield
+        watch.finish()
     finally:
         watch.remove()
 

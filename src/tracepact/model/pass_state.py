@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tracepact.core import TensorStats
@@ -12,6 +13,21 @@ from tracepact.model.causes import Causes
 from tracepact.model.forward import ForwardTraces
 from tracepact.tracing import Context
 from tracepact.types import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A pass that begins, or one that is looked at later than it ran.
+
+    Attributes:
+        position: Of its first token, in each sequence.
+        batch: Its sequences, where there is more than one.
+        request: Who asked for it.
+    """
+
+    position: int
+    batch: Batch | None
+    request: Request | None
 
 
 class PassState(threading.local):
@@ -26,3 +42,17 @@ class PassState(threading.local):
         self.batch: Batch | None = None
         self.request: Request | None = None
         self.causes = Causes()
+
+    def begin(self, coming: Coming, *, is_sampled: bool, top_k: int) -> None:
+        """Start a pass; drops what a broken one left."""
+        self.batch, self.request = coming.batch, coming.request
+        self.causes.begin(coming.position)
+        self.is_sampled = is_sampled
+        self.last = ForwardTraces(coming.position, top_k=top_k)
+        self.reported = 0
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go of what only a pass that is under way needs."""
+        self.kept.clear()
+        self.layer_output = None

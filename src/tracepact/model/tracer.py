@@ -29,7 +29,7 @@ from tracepact.model.forward import ForwardTraces
 from tracepact.model.guarded import guarded
 from tracepact.model.kv_cache import KvCacheRecord
 from tracepact.model.logits import LogitRecord
-from tracepact.model.pass_state import PassState
+from tracepact.model.pass_state import Coming, PassState
 from tracepact.model.quantisation import QuantisationRecord
 from tracepact.model.summary import RunSummary
 from tracepact.tracing import Context, ContractTracingLayer, Site
@@ -85,14 +85,18 @@ class ModelTracer:
             position: In each sequence.
             batch: The sequences, where there is more than one; fields then have their rows first.
         """
-        self._pass.batch = batch
-        self._pass.request = current_request()
-        self._pass.causes.begin(position)
-        self._pass.is_sampled = not self.config.is_off and self.layer.admits(self)
-        self._pass.last = ForwardTraces(position, top_k=self.config.top_k)
-        self._pass.reported = 0
-        self._pass.kept.clear()
-        self._pass.layer_output = None
+        is_sampled = not self.config.is_off and self.layer.admits(self)
+        coming = Coming(position, batch, current_request())
+        self._pass.begin(coming, is_sampled=is_sampled, top_k=self.config.top_k)
+
+    def put_off(self) -> Coming:
+        """What `resume` wants to know of this pass, if it is to be looked at after it has ended."""
+        state = self._pass
+        return Coming(state.last.position, state.batch, state.request)
+
+    def resume(self, earlier: Coming) -> None:
+        """Go on with a pass that was put off, as `begin_forward` does with a new one."""
+        self._pass.begin(earlier, is_sampled=True, top_k=self.config.top_k)
 
     def select(self, batch: Batch | None) -> None:
         """Say whose the rows are that follow, where a model has dropped some on its way."""
@@ -109,8 +113,7 @@ class ModelTracer:
                 self.summary.add(self._pass.last)
         except Exception as error:
             self.layer.fault("the summary of a pass", error)
-        self._pass.kept.clear()
-        self._pass.layer_output = None
+        self._pass.drop()
         try:
             self.report()
         finally:
@@ -204,7 +207,7 @@ class ModelTracer:
         self,
         layer: int | None,
         point: str,
-        value: Array,
+        value: Array | None,
         *,
         brick: str | None = None,
         stats: TensorStats | None = None,
@@ -214,22 +217,24 @@ class ModelTracer:
         Args:
             layer: Index, or None outside the stack.
             point: `input`, `post-norm`, `post-attention`, `post-ffn` or `output`.
-            value: Any shape; the last row is kept for MLT-03 where the point is `output`.
+            value: Any shape; the last row is kept for MLT-03 where the point is `output`. None
+                where statistics are all that is left of it.
             brick: What computed it.
             stats: Full statistics, where somebody measured them already.
         """
         if not self._pass.is_sampled:
             return
         if not self.config.activations:
-            if point == "output" and self.config.logits:
+            if point == "output" and self.config.logits and value is not None:
                 append(self._pass.last.log, HIDDEN, layer, TensorStats(), _last_row(value))
             return
-        if point == "input" and self._pass.layer_output and self._pass.layer_output[0] is value:
-            stats = self._pass.layer_output[1]  # the layer before has been checked
+        before = self._pass.layer_output
+        if point == "input" and before is not None and before[0] is value:
+            stats = before[1]  # the layer before has been checked
         else:
             context = self._context(layer, brick, activations.TRACE)
             found: list[Violation] = []
-            if stats is None or stats.nonfinite_count:
+            if value is not None and (stats is None or stats.nonfinite_count):
                 found, measured = self._examine(
                     activations.EQUATION, {"ret": value}, context, _FULL
                 )
@@ -239,9 +244,10 @@ class ModelTracer:
             self._pass.last.violations += found
         if stats is None:
             return
-        if point == "output":
+        kept: Array | None = None
+        if point == "output" and value is not None:
             self._pass.layer_output = (value, stats)
-        kept = _last_row(value) if point == "output" and self.config.logits else None
+            kept = _last_row(value) if self.config.logits else None
         append(self._pass.last.log, POINTS.index(point), layer, stats, kept)
 
     @guarded

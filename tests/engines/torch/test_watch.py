@@ -220,7 +220,7 @@ def test_fault_inside_a_check_is_counted_and_the_model_goes_on(
         raise ZeroDivisionError
 
     with tp.trace(model, layer=watched.layer):
-        monkeypatch.setattr("tracepact.engines.torch.kv_cache._held", broken)
+        monkeypatch.setattr("tracepact.engines.torch.kv_cache.layers_of", broken)
         assert torch.equal(generate(model), expected)
     assert sum(watched.layer.faults.values()) > 0
 

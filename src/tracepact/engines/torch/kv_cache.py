@@ -64,7 +64,7 @@ class CacheTrace:
         layers = getattr(forward.cache, "layers", None) or ()
         if not any(hasattr(layer, "max_cache_len") for layer in layers):
             return
-        held = _held(forward.cache)
+        held = layers_of(forward.cache)
         short = [each for each in held if each.capacity is not None]
         if any(each.used + forward.tokens > (each.capacity or 0) for each in short):
             self._record(tracer, forward, held, forward.tokens, None)
@@ -72,7 +72,7 @@ class CacheTrace:
 
     def after(self, tracer: ModelTracer, forward: ForwardPass, cache: Any) -> None:
         """Hand what the cache holds after a pass to the tracer."""
-        held = _held(cache)
+        held = layers_of(cache)
         if held:
             is_growing = all(each.capacity is None and each.may_grow for each in held)
             changed = None
@@ -95,10 +95,22 @@ class CacheTrace:
                 overrun[index] = max(0, each.used + coming - each.capacity)
         if not coming and not _is_finite(held, forward):
             nonfinite[:] = [_nonfinite(each, forward) for each in held]
+        record = self.record_of(forward, held, coming, int(nonfinite.sum()), int(overrun.sum()))
+        tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=overrun)
+
+    def record_of(
+        self,
+        forward: ForwardPass,
+        held: list[_Held],
+        coming: int = 0,
+        nonfinite: int = 0,
+        overrun: int = 0,
+    ) -> KvCacheRecord:
+        """What a cache of these layers holds; asks no device."""
         positions = forward.position + forward.tokens
         used = max(each.used for each in held) + coming
         capacity = max(each.capacity or 0 for each in held)
-        record = KvCacheRecord(
+        return KvCacheRecord(
             used=used,
             capacity=capacity or max(used, self._limit or 0),
             bytes_used=sum(
@@ -111,13 +123,12 @@ class CacheTrace:
             hit_rate=forward.position / positions if positions else 0.0,
             oldest_position=max(0, positions - used),
             fragmentation=0.0,
-            nonfinite=int(nonfinite.sum()),
-            guard_writes=int(overrun.sum()),
+            nonfinite=nonfinite,
+            guard_writes=overrun,
         )  # fmt: skip
-        tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=overrun)
 
 
-def _held(cache: Any) -> list[_Held]:
+def layers_of(cache: Any) -> list[_Held]:
     """Layers of a cache that hold keys and values as tensors; others are not looked at."""
     cache = getattr(cache, "self_attention_cache", cache)
     held = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,22 +37,37 @@ class LogitTrace:
         bias = bias() if callable(bias) else bias
         self._bias: Array | None = None if bias is None else bias.detach().float().cpu().numpy()
 
-    def record(self, tracer: ModelTracer, forward: ForwardPass) -> None:
-        """Hand the newest logits of every sequence to the tracer; the last one's are kept."""
+    def newest(
+        self, forward: ForwardPass
+    ) -> Iterator[tuple[int | None, torch.Tensor, torch.Tensor]]:
+        """Of every sequence, what the head was given last and what it gave out."""
         if forward.hidden is None:
             return
         x, ret = (value.detach() for value in forward.hidden)
         if ret.dim() == 2:
             x, ret = x[:, None], ret[:, None]
         for sequence, row in enumerate(forward.newest(ret.shape[1])):
-            values, hidden = as_array(ret[sequence, row]), as_array(x[sequence, row])
-            tracer.record_logits(
-                values if self._bias is None else values - self._bias,
-                row_norms=self._row_norms,
-                hidden_norm=float(row_reduce("row_norms", hidden)),
-                lens=None if self._norm is None or self._weight is None else self._lens,
-                sequence=sequence if len(ret) > 1 else None,
-            )
+            yield sequence if len(ret) > 1 else None, x[sequence, row], ret[sequence, row]
+
+    def record(
+        self, tracer: ModelTracer, sequence: int | None, x: torch.Tensor, ret: torch.Tensor
+    ) -> None:
+        """Hand the newest logits of a sequence to the tracer; the last one's are kept.
+
+        Args:
+            tracer: Takes them.
+            sequence: Of the batch.
+            x: [d], what the head was given.
+            ret: [vocabulary], what it gave out.
+        """
+        values = as_array(ret)
+        tracer.record_logits(
+            values if self._bias is None else values - self._bias,
+            row_norms=self._row_norms,
+            hidden_norm=float(row_reduce("row_norms", as_array(x))),
+            lens=None if self._norm is None or self._weight is None else self._lens,
+            sequence=sequence,
+        )
 
     def _lens(self, hidden: Array, tokens: Array | None) -> Array:
         """Logits that residual streams [n, d] would give: final norm, then head."""

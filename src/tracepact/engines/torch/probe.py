@@ -52,6 +52,10 @@ class TorchProbe:
         """The "input" or "output" of a layer."""
         self._tracer.record_activation(layer, point, value)
 
+    def activation(self, layer: int | None, point: str, value: Any, brick: str) -> None:
+        """Any other point of MLT-01, of a brick whose contract cannot be checked."""
+        self._tracer.record_activation(layer, point, value, brick=brick)
+
     def _trace(self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Any) -> None:
         point = PARTS.get(brick)
         if point is None:

@@ -13,6 +13,9 @@ import torch
 from torch import nn
 
 from tracepact.engines.torch.bricks import PRODUCTS, known_fields
+from tracepact.engines.torch.deferred import NOTE as DEVICE_NOTE
+from tracepact.engines.torch.deferred import DeferredProbe
+from tracepact.engines.torch.device_statistics import DeviceStatistics, best_kernel
 from tracepact.engines.torch.forward import ForwardPass
 from tracepact.engines.torch.fused_attention import NOTE, FusedAttentionTrace
 from tracepact.engines.torch.kv_cache import CacheTrace
@@ -40,6 +43,8 @@ class TorchWatch:
         tracer: Takes the traces.
         profiler: Takes the times of bricks; each module then has two hooks.
         reference: The same model in a finer type, for MLT-04.
+        deferred: Measures tensors, for who wants a model on the CPU to be looked at as one on an
+            accelerator is.
 
     Raises:
         ConfigError: The reference is another model.
@@ -54,12 +59,20 @@ class TorchWatch:
         tracer: ModelTracer,
         profiler: BrickProfiler | None = None,
         reference: nn.Module | None = None,
+        *,
+        deferred: DeviceStatistics | None = None,
     ) -> None:
         self.map = map_model(model)
         self._model = model
         self._tracer = tracer
         self._profiler = profiler
-        self._probe = new_probe(tracer)
+        device = _device_of(model)
+        self._deferred: DeferredProbe | None = None
+        if device.type != "cpu" or deferred is not None:
+            statistics = deferred or DeviceStatistics(device, best_kernel(device))
+            self._deferred = DeferredProbe(tracer, statistics, len(self.map.layers))
+            tracer.summary.attention_note = DEVICE_NOTE
+        self._probe = self._deferred or new_probe(tracer)
         self._pass = ForwardPass()
         self._handles: list[Any] = []
         self._in_turn: list[Any] = []
@@ -100,6 +113,15 @@ class TorchWatch:
         except BaseException:
             self.remove()
             raise
+
+    def finish(self) -> None:
+        """Look at passes that wait for the device.
+
+        Raises:
+            ContractViolation: Something does not hold and the policy is `raise`.
+        """
+        if self._deferred is not None:
+            self._deferred.settle(self._logits, keep=0)
 
     def remove(self) -> None:
         """Take them off again."""
@@ -147,16 +169,24 @@ class TorchWatch:
         if not forward.is_on:
             return
         forward.is_on = False
+        cache = getattr(output, "past_key_values", None)
+        cache = forward.cache if cache is None else cache
         try:
             self._probe.end()
-            if self._logits is not None:
-                self._logits.record(tracer, forward)
-            cache = getattr(output, "past_key_values", None)
-            self._cache.after(tracer, forward, forward.cache if cache is None else cache)
+            if self._deferred is not None:
+                self._deferred.finish(forward, self._logits, self._cache, cache)
+            else:
+                if self._logits is not None:
+                    for newest in self._logits.newest(forward):
+                        self._logits.record(tracer, *newest)
+                self._cache.after(tracer, forward, cache)
         except Exception as error:
             tracer.layer.fault("the end of a pass", error)
         forward.clear()
-        tracer.end_forward()
+        if self._deferred is not None:
+            self._deferred.settle(self._logits, keep=1)
+        else:
+            tracer.end_forward()
 
     def _take_turns(self, is_decoding: bool) -> None:
         """Watch the products of every layer of a prompt, and of one layer of a decoded token."""
@@ -171,6 +201,8 @@ class TorchWatch:
                 for layer in layers
                 for module, hook in self._products[layer]
             ]
+            if self._deferred is not None:
+                return  # these compare values, and would wait for them
             if self._fused is not None:
                 self._in_turn += self._fused.register(turn, self._tracer, self._pass)
             if self._compared:
@@ -294,11 +326,11 @@ class TorchWatch:
 
     def _result(self, mapped: MappedModule) -> _Hook:
         forward, layer, brick = self._pass, mapped.layer, mapped.brick
-        record: Callable[..., None] = self._tracer.record_activation
+        activation = self._probe.activation
 
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
             if forward.is_on:
-                record(layer, "post-norm", forward.rows(output), brick=brick)
+                activation(layer, "post-norm", forward.rows(output), brick)
 
         return self._safe(hook)
 
@@ -367,6 +399,13 @@ class TorchWatch:
             profiler.exclude(elapsed_ns)
 
         return excluded
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are; those of the first, where they are spread."""
+    for weight in model.parameters():
+        return weight.device
+    return torch.device("cpu")
 
 
 def _first(output: Any) -> Any:
