@@ -13,6 +13,7 @@ from tracepact.core import Stat, measure, native_core
 from tracepact.engines.torch.cache_history import CacheHistory
 from tracepact.engines.torch.forward import ForwardPass
 from tracepact.model import KvCacheRecord, ModelTracer
+from tracepact.model.pass_end import CacheFill
 from tracepact.types import Array
 
 
@@ -32,6 +33,21 @@ class _Held:
     used: int
     capacity: int | None
     may_grow: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a cache holds after a pass.
+
+    Attributes:
+        held: Its layers.
+        changed: Pieces that earlier passes wrote and that are no longer the same, [layers].
+        is_clean: Whether nothing is wrong for sure.
+    """
+
+    held: list[_Held]
+    changed: Array | None
+    is_clean: bool
 
 
 class _Histories(threading.local):
@@ -70,15 +86,31 @@ class CacheTrace:
             self._record(tracer, forward, held, forward.tokens, None)
             tracer.report()
 
-    def after(self, tracer: ModelTracer, forward: ForwardPass, cache: Any) -> None:
-        """Hand what the cache holds after a pass to the tracer."""
-        held = layers_of(cache)
-        if held:
-            is_growing = all(each.capacity is None and each.may_grow for each in held)
-            changed = None
-            if is_growing and tracer.config.kv_cache:
-                changed = self._history.of_thread.look(cache, held, forward.tokens)
-            self._record(tracer, forward, held, 0, changed)
+    def after(self, tracer: ModelTracer, forward: ForwardPass, cache: Any) -> Found | None:
+        """Look at what a cache holds after a pass; None where there is none, or nobody asks."""
+        held = layers_of(cache) if tracer.config.kv_cache else []
+        if not held:
+            return None
+        changed = None
+        if all(each.capacity is None and each.may_grow for each in held):
+            changed = self._history.of_thread.look(cache, held, forward.tokens)
+        is_clean = changed is None and all(
+            each.capacity is None or each.used <= each.capacity for each in held
+        )
+        return Found(held, changed, is_clean and _is_finite(held, forward))
+
+    def fill(self, forward: ForwardPass, found: Found) -> CacheFill:
+        """What was found, where it is clean."""
+        held, position, tokens = found.held, forward.position, forward.tokens
+        used = max(each.used for each in held)
+        capacity = max(each.capacity or 0 for each in held) or max(used, self._limit or 0)
+        return CacheFill(
+            used, capacity, len(held), lambda: self._figures(position, tokens, held, 0, 0, 0)
+        )
+
+    def record(self, tracer: ModelTracer, forward: ForwardPass, found: Found) -> None:
+        """Hand what was found to the tracer."""
+        self._record(tracer, forward, found.held, 0, found.changed)
 
     def _record(
         self,
@@ -107,7 +139,18 @@ class CacheTrace:
         overrun: int = 0,
     ) -> KvCacheRecord:
         """What a cache of these layers holds; asks no device."""
-        positions = forward.position + forward.tokens
+        return self._figures(forward.position, forward.tokens, held, coming, nonfinite, overrun)
+
+    def _figures(
+        self,
+        position: int,
+        tokens: int,
+        held: list[_Held],
+        coming: int,
+        nonfinite: int,
+        overrun: int,
+    ) -> KvCacheRecord:
+        positions = position + tokens
         used = max(each.used for each in held) + coming
         capacity = max(each.capacity or 0 for each in held)
         return KvCacheRecord(
@@ -120,7 +163,7 @@ class CacheTrace:
             ),
             bytes_total=sum(each.keys.nbytes + each.values.nbytes for each in held),
             evictions=max(0, positions - used),
-            hit_rate=forward.position / positions if positions else 0.0,
+            hit_rate=position / positions if positions else 0.0,
             oldest_position=max(0, positions - used),
             fragmentation=0.0,
             nonfinite=nonfinite,

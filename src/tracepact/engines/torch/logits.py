@@ -15,6 +15,7 @@ from tracepact.engines.torch.forward import ForwardPass
 from tracepact.engines.torch.mapping import ModelMap
 from tracepact.engines.torch.structure import dequantised, weight_by_output
 from tracepact.model import ModelTracer
+from tracepact.model.pass_end import NewLogits
 from tracepact.types import Array
 
 
@@ -36,6 +37,21 @@ class LogitTrace:
         bias: Any = getattr(head, "bias", None)
         bias = bias() if callable(bias) else bias
         self._bias: Array | None = None if bias is None else bias.detach().float().cpu().numpy()
+
+    def alone(self, forward: ForwardPass) -> NewLogits | None:
+        """Of a pass with one sequence and one token, what decides on its logits.
+
+        None where the bound is not known.
+        """
+        if self._row_norms is None or self._bias is not None or forward.hidden is None:
+            return None
+        x, ret = (value.detach() for value in forward.hidden)
+        if ret.device.type != "cpu" or ret.numel() != len(self._row_norms):
+            return None
+        norm = float(row_reduce("row_norms", as_array(x.reshape(-1))))
+        lens = None if self._norm is None or self._weight is None else self._lens
+        values = as_array(ret.reshape(1, -1))
+        return NewLogits(values, self._row_norms, norm, lens)
 
     def newest(
         self, forward: ForwardPass

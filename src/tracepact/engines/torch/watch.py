@@ -26,6 +26,7 @@ from tracepact.engines.torch.quantised import ProductTrace
 from tracepact.engines.torch.structure import text_config, unwrapped
 from tracepact.errors import ConfigError, ContractViolation
 from tracepact.model import ModelTracer
+from tracepact.model.pass_end import PassEnd
 from tracepact.profiling import BrickProfiler
 from tracepact.types import BrickId
 
@@ -85,6 +86,7 @@ class TorchWatch:
         wants_logits = self.map.lm_head is not None and tracer.config.logits
         self._logits = LogitTrace(self.map) if wants_logits else None
         is_eager = getattr(config, "_attn_implementation", "eager") in ("eager", None)
+        self._pass_end = PassEnd(tracer)
         self._fused: FusedAttentionTrace | None = None
         if tracer.config.attention and not is_eager:
             layers = [layer for layer in self.map.layers if layer.attention is not None]
@@ -176,10 +178,7 @@ class TorchWatch:
             if self._deferred is not None:
                 self._deferred.finish(forward, self._logits, self._cache, cache)
             else:
-                if self._logits is not None:
-                    for newest in self._logits.newest(forward):
-                        self._logits.record(tracer, *newest)
-                self._cache.after(tracer, forward, cache)
+                self._look_at_end(forward, cache)
         except Exception as error:
             tracer.layer.fault("the end of a pass", error)
         forward.clear()
@@ -187,6 +186,22 @@ class TorchWatch:
             self._deferred.settle(self._logits, keep=1)
         else:
             tracer.end_forward()
+
+    def _look_at_end(self, forward: ForwardPass, cache: Any) -> None:
+        """MLT-03 and MLT-05; where they hold for one token, at once."""
+        tracer, logits = self._tracer, self._logits
+        found = self._cache.after(tracer, forward, cache)
+        if forward.batch == 1 and forward.is_decoding and (found is None or found.is_clean):
+            top = None if logits is None else logits.alone(forward)
+            fill = None if found is None else self._cache.fill(forward, found)
+            is_whole = logits is None or top is not None
+            if is_whole and (top or fill) and self._pass_end.holds(top, fill):
+                return
+        if logits is not None:
+            for newest in logits.newest(forward):
+                logits.record(tracer, *newest)
+        if found is not None:
+            self._cache.record(tracer, forward, found)
 
     def _take_turns(self, is_decoding: bool) -> None:
         """Watch the products of every layer of a prompt, and of one layer of a decoded token."""
