@@ -100,7 +100,7 @@ typedef struct {
     Py_ssize_t itemsize, stride, cell_stride; /* bytes */
     uint32_t exponent;                        /* all its bits are set in NaN and Inf */
     const char *base;                         /* of the first cell; NULL: not known yet */
-    uint64_t *marks;                          /* of cells that were written */
+    uint32_t *marks;                          /* of cells that were written */
     Py_ssize_t room, used, next;
     int64_t nonfinite, changed;
 } tp_llama_slot;
@@ -148,6 +148,7 @@ typedef struct {
     int less, turn;        /* the rule that serves instead, or -1, where it is not its turn */
     uint64_t conditions[TP_LLAMA_COUNTERS];
     bool in_python, measures;
+    bool only_finite; /* is all that is asked of its one field */
 } tp_llama_rule;
 
 typedef struct {

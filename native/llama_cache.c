@@ -6,31 +6,30 @@
 
 enum { MOST_CELLS = 1 << 20 };
 
-/* Counts NaN and Inf among the numbers of one cell, and sums them up to something that any change
-   alters. */
-static uint64_t look_at_cell(const tp_llama_slot *slot, const char *cell, int64_t *nonfinite)
+/* Counts NaN and Inf among the numbers of one cell, and sums their bits up, each with another odd
+   factor: whichever number changes, the sum does. Written so that a compiler can use vectors. */
+#define LOOK_AT(bits_type, bytes)                                                                  \
+    for (uint32_t i = 0; i < width; i++) {                                                         \
+        bits_type bits;                                                                            \
+        memcpy(&bits, cell + i * (bytes), sizeof bits);                                            \
+        strange += (bits & exponent) == exponent;                                                  \
+        sum += bits * (2 * i + 1);                                                                 \
+    }
+
+static uint32_t look_at_cell(const tp_llama_slot *slot, const char *cell, int64_t *nonfinite)
 {
-    uint64_t mark = 0x9E3779B97F4A7C15u;
-    int64_t strange = 0;
+    const uint32_t width = (uint32_t)slot->width, exponent = slot->exponent;
     const Py_ssize_t stride = slot->stride;
+    uint32_t sum = 1, strange = 0;
     if (slot->itemsize == 2) {
-        const uint32_t exponent = slot->exponent;
-        for (Py_ssize_t i = 0; i < slot->width; i++) {
-            uint16_t bits;
-            memcpy(&bits, cell + i * stride, sizeof bits);
-            strange += (bits & exponent) == exponent;
-            mark = (mark ^ bits) * 0x100000001B3u;
-        }
+        if (stride == 2) LOOK_AT(uint16_t, 2)
+        else LOOK_AT(uint16_t, stride)
     } else {
-        for (Py_ssize_t i = 0; i < slot->width; i++) {
-            uint32_t bits;
-            memcpy(&bits, cell + i * stride, sizeof bits);
-            strange += (bits & slot->exponent) == slot->exponent;
-            mark = (mark ^ bits) * 0x100000001B3u;
-        }
+        if (stride == 4) LOOK_AT(uint32_t, 4)
+        else LOOK_AT(uint32_t, stride)
     }
     *nonfinite += strange;
-    return mark ? mark : 1; /* 0 is a cell that was never looked at */
+    return sum ? sum : 1; /* 0 is a cell that was never looked at */
 }
 
 static bool has_room(tp_llama_slot *slot, Py_ssize_t cell)
@@ -39,7 +38,7 @@ static bool has_room(tp_llama_slot *slot, Py_ssize_t cell)
     if (cell >= MOST_CELLS) return false;
     Py_ssize_t room = slot->room ? slot->room : 256;
     while (room <= cell) room *= 2;
-    uint64_t *marks = PyMem_RawRealloc(slot->marks, (size_t)room * sizeof *marks);
+    uint32_t *marks = PyMem_RawRealloc(slot->marks, (size_t)room * sizeof *marks);
     if (marks == NULL) return false;
     memset(marks + slot->room, 0, (size_t)(room - slot->room) * sizeof *marks);
     slot->marks = marks;
@@ -50,7 +49,7 @@ static bool has_room(tp_llama_slot *slot, Py_ssize_t cell)
 static void wrote(tp_llama_slot *slot, Py_ssize_t cell)
 {
     if (cell < 0 || cell >= slot->cells) return;
-    const uint64_t mark =
+    const uint32_t mark =
         look_at_cell(slot, slot->base + cell * slot->cell_stride, &slot->nonfinite);
     if (has_room(slot, cell)) {
         slot->marks[cell] = mark;
@@ -127,7 +126,7 @@ static int64_t count_changed(tp_llama_slot *slot, Py_ssize_t most)
     for (; slot->next < end; slot->next++) {
         if (slot->marks[slot->next] == 0) continue;
         const char *cell = slot->base + slot->next * slot->cell_stride;
-        const uint64_t mark = look_at_cell(slot, cell, &ignored);
+        const uint32_t mark = look_at_cell(slot, cell, &ignored);
         if (mark == slot->marks[slot->next]) continue;
         slot->marks[slot->next] = mark;
         changed++;

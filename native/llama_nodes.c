@@ -3,9 +3,19 @@
 
 #include <string.h>
 
-static bool is_same(const tp_llama_node *node, const char *name, int op)
+/* Nearly all that are compared are the same, so there is no use in stopping early. */
+static inline bool is_same(const tp_llama_node *node, const char *name, int op)
 {
-    return node->op == op && memcmp(node->name, name, node->length) == 0;
+    uint64_t difference = (uint32_t)(node->op ^ op);
+    int at = 0;
+    for (; at + 8 <= node->length; at += 8) {
+        uint64_t a, b;
+        memcpy(&a, node->name + at, 8);
+        memcpy(&b, name + at, 8);
+        difference |= a ^ b;
+    }
+    for (; at < node->length; at++) difference |= (uint8_t)(node->name[at] ^ name[at]);
+    return difference == 0;
 }
 
 int tp_llama_find(const tp_llama_nodes *nodes, int after, const char *name, int op)

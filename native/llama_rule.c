@@ -50,14 +50,40 @@ static bool note(const tp_llama_rule *it, const tp_value *values, const tp_stats
     return true;
 }
 
+/* As MLT-01 does; what is left of the plan then is one measuring. */
+static bool asks_only_for_finite(const tp_plan *plan)
+{
+    if (plan->field_count != 1 || plan->step_count != 1 || plan->interval_count != 1
+        || plan->outcome_count != 0)
+        return false;
+    const tp_step *step = plan->steps;
+    const tp_interval *none = plan->intervals;
+    bool counts = false;
+    for (int i = 0; i < step->given_count; i++)
+        counts |= step->given[i].slot == none->slot
+                  && step->given[i].attribute == TP_NONFINITE_COUNT;
+    return step->kind == TP_STEP_MEASURE && !step->has_label && counts && none->low == 0
+           && none->high == 0 && !none->may_be_vacuous;
+}
+
+static bool is_finite(const tp_llama_rule *it, const tp_value *value, tp_stats *stats)
+{
+    tp_measure(&value->view, ((tp_plan *)it->plan)->steps->wanted, stats);
+    return stats->nan_count + stats->posinf_count + stats->neginf_count == 0;
+}
+
 static bool part_holds(const tp_llama_layout *layout, const tp_llama_rule *it, const char *tensor,
                        tp_llama_log *log)
 {
     tp_value values[TP_MAX_FIELDS];
     tp_stats stats[TP_MAX_FIELDS];
     if (it->in_python || it->plan == NULL || !take_values(layout, it, tensor, values)) return false;
-    if (tp_plan_run_values((tp_plan *)it->plan, values, it->measures ? stats : NULL) != TP_HOLDS)
+    if (it->only_finite) {
+        if (!is_finite(it, values, stats)) return false;
+    } else if (tp_plan_run_values((tp_plan *)it->plan, values, it->measures ? stats : NULL)
+               != TP_HOLDS) {
         return false;
+    }
     return log == NULL || note(it, values, stats, log);
 }
 
@@ -167,6 +193,8 @@ PyObject *tp_llama_learn(tp_llama_rules *rules, PyObject *arguments)
     new.in_python = in_python;
     new.plan = plan == Py_None ? NULL : plan;
     if (learn_fields(&new, fields) < 0 || learn_events(&new, events) < 0) return NULL;
+    new.only_finite = new.plan != NULL && asks_only_for_finite((tp_plan *)new.plan)
+                      && !new.fields[0].is_number;
     Py_XINCREF(new.plan);
     all[rules->count] = new;
     for (int at = first; at >= 0; at = all[at].next) {
