@@ -98,7 +98,8 @@ def _record(
         as_array(newest.float()),
         as_array(result[rows].float()),
         bias=None if bias is None else as_array(bias[rows].float()),
-        threshold=_THRESHOLDS.get(kind, _QUANTISED),
+        # Under autocast input, weights and result are rounded to a type that the weight is not of.
+        threshold=max(_threshold(kind), *(_threshold(_name_of(value)) for value in (x, ret))),
         layer=product.layer,
         brick=product.brick,
     )
@@ -109,6 +110,14 @@ def _newest(value: torch.Tensor) -> torch.Tensor | None:
     return rows[-1] if len(rows) else None
 
 
+def _threshold(kind: str) -> float:
+    return _THRESHOLDS.get(kind, _QUANTISED)
+
+
 def _type_name(module: nn.Module) -> str:
     weight = stored_weight(module)
-    return "?" if weight is None else str(weight.dtype).removeprefix("torch.")
+    return "?" if weight is None else _name_of(weight)
+
+
+def _name_of(value: torch.Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
