@@ -7,6 +7,12 @@
 
 enum { TP_LLAMA_NAME = 64, TP_LLAMA_DIMS = 4, TP_LLAMA_STEPS = 3 };
 
+/* Buffers that are known to lie in memory of the host. */
+typedef struct {
+    const void *buffers[4];
+    unsigned next;
+} tp_llama_hosts;
+
 /* Where the library in use keeps what, in bytes; found by Python, never assumed. */
 typedef struct {
     Py_ssize_t type, buffer, ne, nb, op, op_params, src, view_src, data, name;
@@ -14,17 +20,20 @@ typedef struct {
     int f32, f16, bf16, i64, i32; /* its numbers of these types; -1 where it has none */
     size_t (*nbytes)(const void *tensor);
     bool (*is_host)(const void *buffer);
+    tp_llama_hosts *hosts;
 } tp_llama_layout;
 
 /* llama_tensor.c */
 /* As Python has written it down; -1 with an error set where it cannot be. Needs the GIL. */
 int tp_llama_layout_of(PyObject *parts, tp_llama_layout *layout);
+/* Whether a tensor reaches as far as the library itself says; asked once for each node. */
+bool tp_llama_is_sound(const tp_llama_layout *layout, const char *tensor);
 /* What is reached from `tensor` by a source of it, a source of that and so on; NULL where there is
    none, or where what was computed since may lie over it. */
 const char *tp_llama_source(const tp_llama_layout *layout, const char *tensor, const int8_t *path,
                             int steps);
 /* The elements of a tensor in C order, its last `ndim` axes; false unless they lie in memory that
-   can be read, as the library itself says, and are of a type that is measured. */
+   can be read and are of a type that is measured. */
 bool tp_llama_value(const tp_llama_layout *layout, const char *tensor, int ndim, tp_value *value);
 static inline const char *tp_llama_name(const tp_llama_layout *layout, const char *tensor)
 {

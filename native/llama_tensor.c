@@ -46,10 +46,10 @@ static int dtype_of(const tp_llama_layout *layout, const char *tensor)
                                    : -1;
 }
 
-/* Sizes and strides, innermost first as the library has them; false unless they reach exactly as
-   far as it says. */
-static bool read_axes(const tp_llama_layout *layout, const char *tensor, int itemsize,
-                      int64_t ne[TP_LLAMA_DIMS], int64_t nb[TP_LLAMA_DIMS])
+/* Sizes and strides, innermost first as the library has them, and the bytes that they reach over;
+   -1 where these cannot be. */
+static int64_t read_axes(const tp_llama_layout *layout, const char *tensor, int itemsize,
+                         int64_t ne[TP_LLAMA_DIMS], int64_t nb[TP_LLAMA_DIMS])
 {
     int64_t bytes = itemsize;
     memcpy(ne, tensor + layout->ne, TP_LLAMA_DIMS * sizeof *ne);
@@ -58,9 +58,32 @@ static bool read_axes(const tp_llama_layout *layout, const char *tensor, int ite
         int64_t reach;
         if (ne[i] < 1 || nb[i] < 0 || __builtin_mul_overflow(ne[i] - 1, nb[i], &reach)
             || __builtin_add_overflow(bytes, reach, &bytes))
-            return false;
+            return -1;
     }
-    return (uint64_t)bytes == layout->nbytes(tensor);
+    return bytes;
+}
+
+static inline int itemsize_of(int dtype) { return dtype == TP_F32 ? 4 : 2; }
+
+bool tp_llama_is_sound(const tp_llama_layout *layout, const char *tensor)
+{
+    int64_t ne[TP_LLAMA_DIMS], nb[TP_LLAMA_DIMS];
+    const int dtype = dtype_of(layout, tensor);
+    if (dtype < 0) return true; /* it is never read */
+    const int64_t bytes = read_axes(layout, tensor, itemsize_of(dtype), ne, nb);
+    return bytes < 0 || (uint64_t)bytes == layout->nbytes(tensor); /* nor is what has no size */
+}
+
+/* A graph lies in few buffers, and calling into the library brings its code into the caches. */
+static bool is_host(const tp_llama_layout *layout, const void *buffer)
+{
+    enum { KNOWN = sizeof layout->hosts->buffers / sizeof *layout->hosts->buffers };
+    tp_llama_hosts *hosts = layout->hosts;
+    for (int i = 0; i < KNOWN; i++)
+        if (hosts->buffers[i] == buffer) return true;
+    if (!layout->is_host(buffer)) return false;
+    hosts->buffers[hosts->next++ % KNOWN] = buffer;
+    return true;
 }
 
 bool tp_llama_value(const tp_llama_layout *layout, const char *tensor, int ndim, tp_value *value)
@@ -70,9 +93,9 @@ bool tp_llama_value(const tp_llama_layout *layout, const char *tensor, int ndim,
     const int dtype = dtype_of(layout, tensor);
     const void *buffer = pointer_at(tensor, layout->buffer);
     const char *data = pointer_at(tensor, layout->data);
-    if (dtype < 0 || data == NULL || buffer == NULL || !layout->is_host(buffer)) return false;
-    view->itemsize = dtype == TP_F32 ? 4 : 2;
-    if (!read_axes(layout, tensor, view->itemsize, ne, nb)) return false;
+    if (dtype < 0 || data == NULL || buffer == NULL || !is_host(layout, buffer)) return false;
+    view->itemsize = itemsize_of(dtype);
+    if (read_axes(layout, tensor, view->itemsize, ne, nb) < 0) return false;
     for (int i = ndim; i < TP_LLAMA_DIMS; i++)
         if (ne[i] != 1) return false;
     Py_ssize_t size = 1;
@@ -93,12 +116,21 @@ bool tp_llama_value(const tp_llama_layout *layout, const char *tensor, int ndim,
     return true;
 }
 
+static uintptr_t end_of(const tp_llama_layout *layout, const char *tensor)
+{
+    int64_t ne[TP_LLAMA_DIMS], nb[TP_LLAMA_DIMS];
+    const int dtype = dtype_of(layout, tensor);
+    const int64_t bytes = dtype < 0 ? -1 : read_axes(layout, tensor, itemsize_of(dtype), ne, nb);
+    return (uintptr_t)pointer_at(tensor, layout->data)
+           + (bytes < 0 ? layout->nbytes(tensor) : (size_t)bytes);
+}
+
 /* Whether two tensors may share memory. */
 static bool overlap(const tp_llama_layout *layout, const char *a, const char *b)
 {
     const uintptr_t first = (uintptr_t)pointer_at(a, layout->data);
     const uintptr_t second = (uintptr_t)pointer_at(b, layout->data);
-    return first < second + layout->nbytes(b) && second < first + layout->nbytes(a);
+    return first < end_of(layout, b) && second < end_of(layout, a);
 }
 
 const char *tp_llama_source(const tp_llama_layout *layout, const char *tensor, const int8_t *path,

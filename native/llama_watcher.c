@@ -25,6 +25,7 @@ typedef struct {
 struct watcher {
     PyObject_HEAD
     tp_llama_layout layout;
+    tp_llama_hosts hosts;
     tp_llama_rules rules;
     tp_llama_nodes nodes;
     tp_llama_slots slots;
@@ -70,7 +71,7 @@ static long call(watcher *self, PyObject *method, PyObject *arguments)
 static int meet(watcher *self, const char *tensor, const char *name, int op)
 {
     const int at = tp_llama_add(&self->nodes, self->at, name, op);
-    if (at < 0) return -1;
+    if (at < 0 || !tp_llama_is_sound(&self->layout, tensor)) return -1;
     PyGILState_STATE state = PyGILState_Ensure();
     long found = call(self, str_meet, Py_BuildValue("(K)", (unsigned long long)(uintptr_t)tensor));
     PyGILState_Release(state);
@@ -102,11 +103,36 @@ static void look_at_written(watcher *self)
     self->written_count = 0;
 }
 
+/* Nothing is left of the last graph's tensors; what these have written is not known. */
+static void lose_written(watcher *self)
+{
+    if (self->written_count != 0) tp_llama_slots_forget(&self->slots);
+    self->written_count = 0;
+}
+
 static inline bool is_due(const watcher *self, int rule)
 {
     for (int i = 0; i < MOST_DUE; i++)
         if (self->due[i] == rule) return true;
     return false;
+}
+
+static void prefetch(const void *from, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)from + at);
+}
+
+/* While the engine computes a node, what its looking at will need comes into the caches, which the
+   engine's own weights have been through since the last pass. */
+static void make_ready(const watcher *self, int number)
+{
+    for (int at = number; at >= 0; at = self->rules.all[at].next) {
+        const tp_llama_rule *it = &self->rules.all[at];
+        prefetch(it, sizeof *it);
+        if (it->less >= 0) prefetch(&self->rules.all[it->less], sizeof *it);
+    }
+    if (self->log.count + 4 < self->log.room)
+        prefetch(&self->log.events[self->log.count], 4 * sizeof *self->log.events);
 }
 
 static bool is_wanted(watcher *self, const char *tensor)
@@ -118,7 +144,7 @@ static bool is_wanted(watcher *self, const char *tensor)
     int at = tp_llama_find(&self->nodes, self->at, name, op);
     if (at == 0) { /* the next graph of a pass */
         at = tp_llama_find(&self->nodes, 0, name, op);
-        if (at != 0) self->written_count = 0; /* nothing is left of the last one's tensors */
+        if (at != 0) lose_written(self);
     }
     if (TP_UNLIKELY(at == 0)) at = meet(self, tensor, name, op);
     if (TP_UNLIKELY(at < 0)) {
@@ -135,6 +161,7 @@ static bool is_wanted(watcher *self, const char *tensor)
         return false;
     if (self->is_timed) tell(self, str_start, number);
     self->node = tensor;
+    make_ready(self, number);
     return true;
 }
 
@@ -270,6 +297,7 @@ static PyObject *watcher_begin(watcher *self, PyObject *arguments)
     memset(self->counted, 0, sizeof self->counted);
     self->log.count = self->log.used = 0;
     self->ticks = 0;
+    self->hosts = (tp_llama_hosts){0}; /* a buffer may have gone, and another be where it was */
     self->asked = self->shown = self->at = self->written_count = 0;
     self->node = NULL;
     memcpy(self->due, due, sizeof due);
@@ -292,6 +320,7 @@ static PyObject *watcher_end(watcher *self, PyObject *arguments)
         look_at_written(self);
         tp_llama_look_back(&self->slots, LOOK_BACK);
     }
+    if (self->is_lost || !is_computed) tp_llama_slots_forget(&self->slots);
     PyObject *found = tp_llama_take_found(&self->slots);
     if (found == NULL) return NULL;
     self->ticks += tp_ticks() - start;
@@ -310,6 +339,7 @@ static int watcher_init(watcher *self, PyObject *arguments, PyObject *names)
 {
     PyObject *parts;
     if (!PyArg_ParseTuple(arguments, "O!", &PyTuple_Type, &parts)) return -1;
+    self->layout.hosts = &self->hosts;
     return tp_llama_layout_of(parts, &self->layout);
 }
 

@@ -280,10 +280,11 @@ def test_nothing_is_looked_at_where_nothing_is_wanted(package: str) -> None:
     with engine(package) as seen:
         decode = seen.api.llama_decode
         off = Watched("off")
-        for options in ({"config": TraceConfig.off()}, {"layer": off.layer}):
+        settings: tuple[dict[str, Any], ...] = ({"config": TraceConfig.off()}, {"layer": off.layer})
+        for times, options in enumerate(settings):
             with tp.trace(seen.context, **options) as tracer:
                 assert seen.api.llama_decode is decode
-                seen.write(2)
+                seen.write(1, position=times * len(PROMPT))
             assert tracer.last.activations == []
 
 

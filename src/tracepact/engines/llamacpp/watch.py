@@ -130,6 +130,7 @@ class LlamaWatch:
             if self._profiler is not None:
                 self._profiler.begin_forward()
             if not tracer.is_active:
+                self._watcher._forget()  # what this pass writes is not seen
                 return False
             self._call = call
             product = -1 if self._products is None else self._products.take_turn()

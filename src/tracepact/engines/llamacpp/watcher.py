@@ -184,9 +184,17 @@ class PythonWatcher:
         if is_computed:
             self._look_at_written()
             self._slots.look_back()
+        if self.is_lost or not is_computed:
+            self._slots.forget()
         found = self._slots.take_found()
         self._ns += time.perf_counter_ns() - start_ns
         return 0, 0, 0, self._ns, self._asked, self._shown, self.is_lost, found
+
+    def _lose_written(self) -> None:
+        """Nothing is left of the last graph's tensors; what these have written is not known."""
+        if self._written:
+            self._slots.forget()
+        self._written.clear()
 
     def _look_at_written(self) -> None:
         for number, address in self._written:
@@ -204,7 +212,7 @@ class PythonWatcher:
         key = Tensor(self._reader, address).key
         found = self._nodes.get((self._at, *key))
         if found is None and (found := self._nodes.get((0, *key))) is not None:
-            self._written.clear()  # nothing is left of the last graph's tensors
+            self._lose_written()
         if found is None:
             rule = self._handlers.meet(address)
             found = len(self._nodes) + 1, -1 if rule is None else rule
