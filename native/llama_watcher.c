@@ -35,6 +35,7 @@ struct watcher {
         int slot;
     } written[MOST_WRITTEN]; /* asked about, and computed before the next node that is shown */
     int written_count;
+    handle *handle;      /* that it is plugged into, or NULL */
     PyObject *trace_log; /* NULL: no events are kept */
     int turn;            /* of rules that take turns; -1: all of them serve */
     int due[MOST_DUE];   /* rules that Python wants to see besides, or -1 */
@@ -278,6 +279,7 @@ static PyObject *watcher_plug(watcher *self, PyObject *arguments)
     int is_watched;
     if (!PyArg_ParseTuple(arguments, "O!p", &callback_type, &into, &is_watched)) return NULL;
     into->handle->watcher = is_watched ? self : NULL;
+    self->handle = is_watched ? into->handle : NULL;
     Py_RETURN_NONE;
 }
 
@@ -352,6 +354,7 @@ static int watcher_traverse(watcher *self, visitproc visit, void *arg)
 static void watcher_dealloc(watcher *self)
 {
     PyObject_GC_UnTrack(self);
+    if (self->handle != NULL && self->handle->watcher == self) self->handle->watcher = NULL;
     tp_llama_unlearn(&self->rules);
     tp_llama_forget(&self->nodes);
     tp_llama_slots_free(&self->slots);

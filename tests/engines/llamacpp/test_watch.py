@@ -184,19 +184,23 @@ def test_sequence_of_a_batch_is_named(package: str) -> None:
     assert (root.layer, root.brick, root.batch) == (2, "RmsNorm", sequences[row])
 
 
-def test_healthy_batches_of_sequences_raise_no_alarm(package: str) -> None:
-    options: dict[str, Any] = {"n_seq_max": 4}
+@pytest.mark.parametrize("is_unified", [True, False], ids=["one cache", "caches apart"])
+def test_healthy_batches_of_sequences_raise_no_alarm(package: str, is_unified: bool) -> None:
+    options: dict[str, Any] = {"n_seq_max": 4, "positions": 1024}
     if package == "llama_cpp":
-        options["kv_unified"] = True
+        options["kv_unified"] = is_unified
     watched = Watched()
     with engine(package, **options) as seen, tp.trace(seen.context, layer=watched.layer) as tracer:
         for step in range(50):
             tokens = [40 + step, 50 + step, 60 + step, 70 + step]
             assert seen.decode(tokens, step, [0, 1, 2, 3], outputs=(0, 1, 2, 3)) == 0
-    assert watched.violations == []
+        assert len(tracer.last.attention) == models.LAYERS
+        assert seen.decode([40, 41], 50, [3, 3]) == 0
+        assert seen.decode([42], 52, [3]) == 0
     assert dict(watched.layer.faults) == {}
     assert tracer.last.kv_cache is not None
-    assert tracer.last.kv_cache.used == 50
+    assert tracer.last.kv_cache.used == 53
+    assert watched.violations == []
 
 
 def test_prompt_in_several_pieces_raises_no_alarm(package: str) -> None:

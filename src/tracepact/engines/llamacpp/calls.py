@@ -24,7 +24,7 @@ class Call:
     Attributes:
         tokens: How many.
         position: Of the first one; None where the library keeps count.
-        sequences: int [tokens], the sequence of each; None where all are sequence 0.
+        sequences: int [tokens], the sequence of each; None where all are of sequence 0.
         outputs: int [n], the tokens whose logits are wanted.
     """
 
@@ -85,7 +85,7 @@ def _call_of(batch: Any) -> Call:
     tokens = int(batch.n_tokens)
     position = int(batch.pos[0]) if batch.pos else getattr(batch, "all_pos_0", None)
     sequences = None
-    if tokens > 1 and batch.seq_id and batch.n_seq_id:
+    if batch.seq_id and batch.n_seq_id:
         found = np.fromiter((batch.seq_id[i][0] for i in range(tokens)), np.int64, tokens)
         sequences = found if found.any() else None
     if batch.logits:

@@ -51,7 +51,7 @@ class Attached:
 
 
 _attached: dict[tuple[str, int], Attached] = {}
-_model_files: dict[tuple[str, int], str] = {}
+_model_files: dict[tuple[str, int], tuple[str, object]] = {}
 _patching = threading.RLock()
 
 
@@ -61,8 +61,8 @@ def attachable(
 ) -> Iterator[None]:
     """Contexts that are made inside the block can be traced later, with `tp.trace`.
 
-    While nobody traces one, its callback asks for no node, which costs what llama.cpp needs to ask:
-    natively some 20 ns for each of a graph's nodes.
+    While nobody traces one, its callback asks for no node. Natively that costs nothing that can be
+    measured; where the Python core serves, a call into Python for each of a graph's nodes.
 
     Args:
         package: `llama_cpp` or `ik_llama_cpp`; the installed one by default.
@@ -155,12 +155,26 @@ def _loader(of: Library) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             model = load(path, *arguments)
             if model:
                 text = path.decode() if isinstance(path, bytes) else str(path)
-                _model_files[(of.package, address_of(model))] = text
+                pointer = address_of(model)
+                _model_files[(of.package, pointer)] = text, _identity(of, pointer)
             return model
 
         return load_model
 
     return replace
+
+
+def _model_file(of: Library, pointer: int) -> str | None:
+    """The file of a model; None where another model may be where it was."""
+    path, identity = _model_files.get((of.package, pointer), (None, None))
+    return path if path is not None and identity == _identity(of, pointer) else None
+
+
+def _identity(of: Library, pointer: int) -> object:
+    """What tells a model from most others: its size and number of weights."""
+    names = ("llama_model_size", "llama_model_n_params")
+    functions = [of.function(name, ctypes.c_uint64, ctypes.c_void_p) for name in names]
+    return tuple(None if each is None else each(pointer) for each in functions)
 
 
 def _maker(
@@ -180,7 +194,7 @@ def _maker(
                 parameters.cb_eval, parameters.cb_eval_user_data = kind(), None
             if context:
                 pointer = address_of(context)
-                model_file = _model_files.get((of.package, address_of(model)))
+                model_file = _model_file(of, address_of(model))
                 _attached[(of.package, pointer)] = Attached(of, pointer, callback, model_file)
             return context
 

@@ -62,8 +62,11 @@ class LogitTrace:
 
     def newest(self, call: Call) -> NewLogits | None:
         """Of a pass with one sequence, what decides on its logits; None without a bound."""
-        norm, values = self._hidden_norm(), self._values(-1)
-        if norm is None or values is None or self._row_norms is None:
+        norm = self._hidden_norm() if len(call.outputs) else None
+        if norm is None or self._row_norms is None:
+            return None
+        values = self._values(-1)
+        if values is None:
             return None
         values = values if self._bias is None else values - self._bias
         lens = None if self._file is None else self._lens

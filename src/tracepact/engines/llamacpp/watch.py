@@ -39,6 +39,10 @@ they have to be finite. A norm's contract costs four times as much as all else t
 """
 
 
+_ROWS_OF_HEADS: Final = 3
+"""Axes of attention weights."""
+
+
 class LlamaWatch:
     """All that is done about one context while it is traced.
 
@@ -164,14 +168,14 @@ class LlamaWatch:
             tracer.layer.fault("the end of a pass", error)
         tracer.tracing_ns += time.perf_counter_ns() - start_ns
         self._call = None
-        if self._profiler is not None:
-            self._profiler.end_forward()
+        self._time(lambda profiler: profiler.end_forward())
         tracer.end_forward()
 
     def _holds(self, call: Call) -> bool:
         """Whether logits and cache of a decoded token hold, at once."""
         config = self._tracer.config
-        if call.tokens != 1 or not (config.logits or config.kv_cache):
+        is_alone = call.tokens == 1 and call.sequences is None
+        if not is_alone or not (config.logits or config.kv_cache):
             return False
         top = None if self._logits is None else self._logits.newest(call)
         cache = self._cache.newest(call) if config.kv_cache else None
@@ -325,8 +329,8 @@ def _needs_python(watched: Watched, part: Part, tracer: ModelTracer) -> bool:
     """Whether C cannot decide on a part, or would leave no trace of it."""
     if watched.plan is None:
         return watched.is_left
-    known = {field.name for field in part.fields}
-    return not tracer.config.activations or not set(watched.plan.fields) <= known
+    known, fields = {field.name for field in part.fields}, set(watched.plan.fields)
+    return not tracer.config.activations or not {"ret"} <= fields <= known
 
 
 def _is_norm(part: Part) -> bool:
@@ -354,4 +358,8 @@ def _value(field: Field, tensor: Tensor) -> Any:
     if isinstance(field.where, float):
         return field.where
     found = tensor.reach(field.where)
-    return None if found is None else found.array(field.axes)
+    if found is None:
+        return None
+    # Sequences whose caches lie apart have an axis of their own.
+    value = found.array(field.axes)
+    return found.array() if value is None and field.axes == _ROWS_OF_HEADS else value
