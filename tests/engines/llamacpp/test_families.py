@@ -13,9 +13,9 @@ import tracepact as tp
 pytest.importorskip("gguf", reason="needs tracepact[engine]")
 sys.path.insert(0, str(Path(__file__).parent))
 
-import families
-import models
-from models import Watched, engine
+import contexts as models
+import gguf_families as families
+from contexts import Watched, engine
 
 pytestmark = pytest.mark.usefixtures("core")
 

@@ -20,7 +20,7 @@ from tracepact.errors import ConfigError
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import models
+import contexts as models
 
 pointer, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 

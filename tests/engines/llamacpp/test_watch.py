@@ -20,8 +20,8 @@ from tracepact.model import TraceConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import models
-from models import PROMPT, Engine, Watched, engine
+import contexts as models
+from contexts import PROMPT, Engine, Watched, engine
 
 pytestmark = [pytest.mark.model, pytest.mark.usefixtures("core")]
 
