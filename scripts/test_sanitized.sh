@@ -22,6 +22,7 @@ export TRACEPACT_CORE=native PYTHONPATH="$PWD/$place/src"
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 "$python" -c 'from tracepact.core import _native; assert "sanitized" in _native.__file__'
 if [ $# -eq 0 ]; then
-    set -- tests/core tests/predicate tests/tracing tests/profiling tests/engines/reference/test_tracing.py
+    set -- tests/core tests/predicate tests/tracing tests/profiling tests/engines/llamacpp \
+        tests/engines/reference/test_tracing.py
 fi
 exec "$python" -m pytest -q -p no:cacheprovider --timeout=1200 "$@"

@@ -35,8 +35,7 @@ from tracepact.types import BrickId
 
 NORM_TURNS: Final = 4
 """Decoded tokens in which each layer's norms are held against their contract once; in the others
-they have to be finite. A norm's contract costs four times as much as all else that is asked of it.
-"""
+they have to be finite. A norm's contract costs more than all else that is asked of its node."""
 
 
 _ROWS_OF_HEADS: Final = 3
