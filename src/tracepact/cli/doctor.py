@@ -42,7 +42,10 @@ _EXTRAS: Final = {
     "pynvml": "gpu",
     "torch": "torch",
     "transformers": "torch",
+    "llama.cpp": "llamacpp",
 }
+_MODULES: Final = {"llama.cpp": ("llama_cpp", "ik_llama_cpp")}
+"""Modules of which one is enough, where they are not called as what is listed."""
 
 
 def main(
@@ -91,7 +94,7 @@ def _examine(refresh: bool, contracts: Any) -> dict[str, Any]:
         "extras": {
             name: (
                 "installed"
-                if importlib.util.find_spec(name)
+                if any(map(importlib.util.find_spec, _MODULES.get(name, (name,))))
                 else f"missing: pip install 'tracepact[{extra}]'"
             )
             for name, extra in _EXTRAS.items()
