@@ -106,11 +106,13 @@ class CacheTrace:
             return None
         size, exponent = tensor.strides[-1], _EXPONENTS[tensor.kind or ""]
         everything = math.prod(tensor.shape)
-        held = whole.nbytes // size
-        if "transposed" in tensor.name:
-            width, stride = everything // tokens, tensor.strides[-2]
+        held, width = whole.nbytes // size, everything // tokens
+        *_, rows, columns = tensor.shape
+        stride = tensor.strides[-2]
+        if rows > 1 and stride != size * columns:
+            if columns != tokens or rows != width:
+                return None  # neither of the two
             return Slot(layer, False, True, held // width, width, size, stride, size, exponent)
-        width = everything // tokens
         return Slot(
             layer, False, False, held // width, width, size, size, size * width, exponent
         )  # fmt: skip

@@ -6,7 +6,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Final
 
@@ -42,12 +42,14 @@ class Attached:
         pointer: Address of the context.
         callback: Called for each node.
         model_file: Path of its model, where that is known.
+        moves_cells: Whether the engine may put cells of the cache elsewhere by itself.
     """
 
     library: Library
     pointer: int
     callback: Callback
     model_file: str | None
+    moves_cells: bool = False
 
 
 _attached: dict[tuple[str, int], Attached] = {}
@@ -112,7 +114,7 @@ def attached_to(model: Any) -> Attached:
             "`with tp.llamacpp.attachable():`"
         )
     if model_file is not None:
-        return Attached(found.library, found.pointer, found.callback, model_file)
+        return replace(found, model_file=model_file)
     return found
 
 
@@ -150,7 +152,7 @@ def patched(
 
 
 def _loader(of: Library) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def replace(load: Callable[..., Any]) -> Callable[..., Any]:
+    def replacing(load: Callable[..., Any]) -> Callable[..., Any]:
         def load_model(path: Any, *arguments: Any) -> Any:
             model = load(path, *arguments)
             if model:
@@ -161,7 +163,7 @@ def _loader(of: Library) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
         return load_model
 
-    return replace
+    return replacing
 
 
 def _model_file(of: Library, pointer: int) -> str | None:
@@ -180,7 +182,7 @@ def _identity(of: Library, pointer: int) -> object:
 def _maker(
     of: Library, before: Callable[[Callback], int] | None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def replace(make: Callable[..., Any]) -> Callable[..., Any]:
+    def replacing(make: Callable[..., Any]) -> Callable[..., Any]:
         def make_context(model: Any, parameters: Any) -> Any:
             if parameters.cb_eval:  # somebody else's; theirs stays
                 return make(model, parameters)
@@ -195,9 +197,12 @@ def _maker(
             if context:
                 pointer = address_of(context)
                 model_file = _model_file(of, address_of(model))
-                _attached[(of.package, pointer)] = Attached(of, pointer, callback, model_file)
+                moves_cells = getattr(parameters, "defrag_thold", -1.0) >= 0
+                _attached[(of.package, pointer)] = Attached(
+                    of, pointer, callback, model_file, moves_cells
+                )
             return context
 
         return make_context
 
-    return replace
+    return replacing

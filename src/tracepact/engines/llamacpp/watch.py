@@ -135,6 +135,8 @@ class LlamaWatch:
             if not tracer.is_active:
                 self._watcher._forget()  # what this pass writes is not seen
                 return False
+            if self._attached.moves_cells:
+                self._watcher._forget()
             self._call = call
             product = -1 if self._products is None else self._products.take_turn()
             fused = -1 if self._fused is None else self._fused.take_turn()
