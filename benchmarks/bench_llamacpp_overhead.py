@@ -9,7 +9,6 @@ must be the same, bit for bit. SmolLM2-135M where it is installed
 from __future__ import annotations
 
 import ctypes
-import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,20 +18,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
 import tracepact as tp
 from benchmarks import floor, random_gguf
-from benchmarks.bench_decode_overhead import SHIPPED, confidence, model_path
-from benchmarks.harness import (
-    Claim,
-    Samples,
-    as_json,
-    available,
-    print_claims,
-    print_samples,
-    write_json,
-)
+from benchmarks.bench_decode_overhead import SHIPPED, model_path
+from benchmarks.harness import Claim, available, print_claims, write_json
+from benchmarks.turns import measured
 from tracepact.engines.llamacpp.library import installed
 from tracepact.engines.llamacpp.raw import RawContext, RawModel
 from tracepact.engines.llamacpp.tensors import Reader, Tensor
@@ -74,6 +65,10 @@ class Decoding:
         start = time.perf_counter()
         self.logits = self._context.forward(tokens)
         return (time.perf_counter() - start) * 1e3
+
+    def is_as(self, other: Decoding) -> bool:
+        """Whether another setting has computed the same logits, bit for bit."""
+        return np.array_equal(self.logits, other.logits)
 
 
 def numpy_callback(reader: Reader) -> Callable[[Any], int]:
@@ -132,74 +127,37 @@ def settings(model: RawModel, stack: ExitStack) -> dict[str, Decoding]:
     }
 
 
-def rounds(
-    decodings: dict[str, Decoding], run: Callable[[Decoding], float], count: int, what: str
-) -> dict[str, Samples]:
-    """Times of each setting, turn by turn; the logits must be the same with each."""
-    times: dict[str, list[float]] = {name: [] for name in decodings}
-    order, shuffle = list(decodings), random.Random(0).shuffle
-    started = time.perf_counter()
-    for _ in track(range(count), what):
-        if time.perf_counter() - started > SECONDS and len(times[BARE]) > TURN:
-            break
-        shuffle(order)
-        for name in order:
-            times[name].append(run(decodings[name]))
-            same = np.array_equal(decodings[name].logits, decodings[order[0]].logits)
-            assert same, f"{name} changed the logits"
-    return {name: Samples(each) for name, each in times.items()}
-
-
-def measured(path: Path, name: str, turns: int) -> tuple[dict[str, Any], float, float | None]:
-    """Figures of one model, what everything adds to its tokens, and what C adds."""
-    library = installed()
-    with ExitStack() as stack:
-        model = RawModel(library, path)
-        stack.callback(model.close)
-        decodings = settings(model, stack)
-        for decoding in decodings.values():
-            decoding.prompt()  # what is made at the first pass
-            decoding.turn()
-        decoded = rounds(decodings, Decoding.turn, turns, f"decoding {name}")
-        prompts = rounds(decodings, Decoding.prompt, 5, f"prompts {name}")
-    found: dict[str, Any] = {}
-    for what, samples in (("token", decoded), (f"prompt of {PROMPT}", prompts)):
-        print_samples(
-            f"What does tracing add to a {what} on {library.description}? {name}",
-            samples,
-            baseline=BARE,
-            unit="ms",
-        )
-        ratios = {name: each.ratio(samples[BARE]) for name, each in samples.items()}
-        intervals = {name: confidence(each) for name, each in ratios.items()}
-        for setting, (low, high) in intervals.items():
-            print(
-                f"  {setting:38} time × {ratios[setting].median:.3f} (95 %: {low:.3f}–{high:.3f})"
-            )
-        found[what] = {
-            "ms": as_json(samples), "ratio": as_json(ratios), "ratio_95_percent": intervals
-        }  # fmt: skip
-    lowest = decoded[FLOOR].ratio(decoded[BARE]).median if FLOOR in decoded else None
-    return found, decoded[FULL].ratio(decoded[BARE]).median, lowest
-
-
 def main() -> None:
     """Decode in turns until the time is up, then run prompts; then a random larger model."""
-    path = model_path()
-    small, ratio, least = measured(path, path.name, ROUNDS)
+    path, library = model_path(), installed()
+
+    def figures(file: Path, name: str, turns: int) -> tuple[dict[str, Any], dict[str, float]]:
+        with ExitStack() as stack:
+            model = RawModel(library, file)
+            stack.callback(model.close)
+            what = f"{library.description}, {name}"
+            return measured(
+                settings(model, stack),
+                baseline=BARE,
+                turns=turns,
+                seconds=SECONDS,
+                what=what,
+                prompt=PROMPT,
+            )
+
+    small, added = figures(path, path.name, ROUNDS)
     with TemporaryDirectory() as folder:
-        path_of_larger = random_gguf.write(Path(folder) / "random.gguf")
-        large, larger, least_of_larger = measured(path_of_larger, LARGER, 20)
+        large, to_larger = figures(random_gguf.write(Path(folder) / "random.gguf"), LARGER, 20)
     claims = [
-        Claim(f"{FULL}, over {BARE}", ratio, 1.05, "×", floor=least),
-        Claim(f"the same, {LARGER}", larger, 1.05, "×", floor=least_of_larger),
+        Claim(f"{name}, over {BARE}", each[FULL], 1.05, "×", floor=each.get(FLOOR))
+        for name, each in ((FULL, added), (f"the same, {LARGER}", to_larger))
     ]
     write_json(
         "llamacpp_overhead",
         {
             "model": path.name,
             "is_shipped_model": path == SHIPPED,
-            "library": installed().description,
+            "library": library.description,
             **small,
             LARGER: large,
             "claims": print_claims(claims),

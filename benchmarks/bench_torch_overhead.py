@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import copy
 import os
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from rich.progress import track
-
 import tracepact as tp
-from benchmarks.bench_decode_overhead import SHIPPED, confidence, model_path
-from benchmarks.harness import Claim, Samples, as_json, print_claims, print_samples, write_json
+from benchmarks.bench_decode_overhead import SHIPPED, model_path
+from benchmarks.harness import Claim, print_claims, write_json
+from benchmarks.turns import measured
 from tracepact.errors import MissingExtraError
 from tracepact.model import TraceConfig
 from tracepact.tracing import Mode, Policy
@@ -80,6 +78,10 @@ class Decoding:
             self._model(input_ids=ids, use_cache=True)
             return (time.perf_counter() - start) * 1e3
 
+    def is_as(self, other: Decoding) -> bool:
+        """Whether another setting has written the same tokens."""
+        return self.ids == other.ids
+
 
 @contextmanager
 def finite_hooks(model: Any) -> Iterator[None]:
@@ -122,50 +124,6 @@ def settings(model: Any) -> dict[str, Decoding]:
     }
 
 
-def rounds(
-    decodings: dict[str, Decoding], run: Callable[[Decoding], float], count: int, what: str
-) -> dict[str, Samples]:
-    """Times of each setting, turn by turn; the tokens must be the same with each."""
-    times: dict[str, list[float]] = {name: [] for name in decodings}
-    order, shuffle = list(decodings), random.Random(0).shuffle
-    started = time.perf_counter()
-    for _ in track(range(count), what):
-        if time.perf_counter() - started > SECONDS and len(times[BARE]) > TURN:
-            break
-        shuffle(order)
-        for name in order:
-            times[name].append(run(decodings[name]))
-            assert decodings[name].ids == decodings[order[0]].ids, f"{name} changed the tokens"
-    return {name: Samples(each) for name, each in times.items()}
-
-
-def measured(model: Any, name: str, turns: int) -> tuple[dict[str, Any], float]:
-    """Figures of one model, and what everything adds to its tokens."""
-    decodings = settings(model)
-    for each in decodings.values():
-        each.turn()  # the prompt, and what is made at the first token
-    decoded = rounds(decodings, Decoding.turn, turns, f"decoding {name}")
-    prompts = rounds(decodings, Decoding.prompt, 5, f"prompts {name}")
-    found: dict[str, Any] = {}
-    for what, samples in (("token", decoded), (f"prompt of {PROMPT}", prompts)):
-        print_samples(
-            f"What does tracing add to a {what} on PyTorch? {name}",
-            samples,
-            baseline=BARE,
-            unit="ms",
-        )
-        ratios = {setting: each.ratio(samples[BARE]) for setting, each in samples.items()}
-        intervals = {setting: confidence(each) for setting, each in ratios.items()}
-        for setting, (low, high) in intervals.items():
-            print(
-                f"  {setting:38} time × {ratios[setting].median:.3f} (95 %: {low:.3f}–{high:.3f})"
-            )
-        found[what] = {
-            "ms": as_json(samples), "ratio": as_json(ratios), "ratio_95_percent": intervals
-        }  # fmt: skip
-    return found, decoded[FULL].ratio(decoded[BARE]).median
-
-
 def larger_model() -> Any:
     """Random weights; its text says nothing."""
     torch.manual_seed(0)
@@ -188,11 +146,18 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
     ).eval()
-    small, ratio = measured(model, path.name, ROUNDS)
-    large, larger = measured(larger_model(), LARGER, 10)
+
+    def figures(each: Any, name: str, turns: int) -> tuple[dict[str, Any], dict[str, float]]:
+        what = f"PyTorch, {name}"
+        return measured(
+            settings(each), baseline=BARE, turns=turns, seconds=SECONDS, what=what, prompt=PROMPT
+        )
+
+    small, added = figures(model, path.name, ROUNDS)
+    large, added_to_larger = figures(larger_model(), LARGER, 10)
     claims = [
-        Claim(f"{FULL}, over {BARE}", ratio, 1.02, "×"),
-        Claim(f"the same, {LARGER}", larger, 1.02, "×"),
+        Claim(f"{FULL}, over {BARE}", added[FULL], 1.02, "×"),
+        Claim(f"the same, {LARGER}", added_to_larger[FULL], 1.02, "×"),
     ]
     write_json(
         "torch_overhead",
