@@ -150,7 +150,7 @@ class DeviceStatistics:
         return host
 
 
-def best_kernel(device: torch.device) -> Kernel | None:
+def launcher_of(device: torch.device) -> Kernel | None:
     """Triton's for devices that it compiles for, where it is installed."""
     if device.type != "cuda":
         return None

@@ -15,7 +15,7 @@ from torch import nn
 from tracepact.engines.torch.bricks import PRODUCTS, known_fields
 from tracepact.engines.torch.deferred import NOTE as DEVICE_NOTE
 from tracepact.engines.torch.deferred import DeferredProbe
-from tracepact.engines.torch.device_statistics import DeviceStatistics, best_kernel
+from tracepact.engines.torch.device_statistics import DeviceStatistics, launcher_of
 from tracepact.engines.torch.forward import ForwardPass
 from tracepact.engines.torch.fused_attention import NOTE, FusedAttentionTrace
 from tracepact.engines.torch.kv_cache import CacheTrace
@@ -70,7 +70,7 @@ class TorchWatch:
         device = _device_of(model)
         self._deferred: DeferredProbe | None = None
         if device.type != "cpu" or deferred is not None:
-            statistics = deferred or DeviceStatistics(device, best_kernel(device))
+            statistics = deferred or DeviceStatistics(device, launcher_of(device))
             self._deferred = DeferredProbe(tracer, statistics, len(self.map.layers))
             tracer.summary.attention_note = DEVICE_NOTE
         self._probe = self._deferred or new_probe(tracer)
