@@ -5,16 +5,14 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
 from tracepact.engines.llamacpp.calls import Call
-from tracepact.engines.llamacpp.context import Attached, patched
-from tracepact.engines.llamacpp.library import Library
+from tracepact.engines.llamacpp.context import Attached
 from tracepact.engines.llamacpp.slots import Slot
 from tracepact.engines.llamacpp.tensors import Tensor
 from tracepact.model import KvCacheRecord, ModelTracer
@@ -22,11 +20,6 @@ from tracepact.model.pass_end import CacheFill
 
 _CACHE: Final = re.compile(r"(?:cache_)?([kv])_(?:l|cache_view-)(\d+)\b")
 _EXPONENTS: Final = MappingProxyType({"f32": 0x7F800000, "f16": 0x7C00, "bf16": 0x7F80})
-_CHANGES: Final = re.compile(
-    r"llama_(?:(?:memory|kv_cache|kv_self)_(?:clear|update|apply|defrag|seq_(?!pos)\w+)"
-    r"|(?:state|state_seq)_(?:set_data|load_file)\w*|set_state_data|load_session_file)"
-)
-
 NO_ROOM: Final = 1
 """What `llama_decode` returns where the cache has no place for a batch; nothing was computed."""
 
@@ -181,24 +174,6 @@ class CacheTrace:
             nonfinite=sum(each[1] for each in found),
             guard_writes=sum(each[2] for each in found),
         )
-
-
-@contextmanager
-def changes_of(library: Library, forget: Callable[[], None]) -> Iterator[None]:
-    """Call `forget` where somebody shifts, copies, loads or clears what a cache holds."""
-
-    def replace(function: Callable[..., Any]) -> Callable[..., Any]:
-        def change(*arguments: Any) -> Any:
-            forget()
-            return function(*arguments)
-
-        return change
-
-    with ExitStack() as stack:
-        for name in vars(library.api):
-            if _CHANGES.fullmatch(name):
-                stack.enter_context(patched(library.api, name, replace))
-        yield
 
 
 def _positions(attached: Attached, which: str) -> Callable[[int], int]:

@@ -1,7 +1,8 @@
-"""Where a pass begins and ends: calls of `llama_decode` and `llama_encode`, seen on their way."""
+"""Calls of a package's functions, seen on their way: passes, and changes of a cache."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,6 +16,10 @@ from tracepact.engines.llamacpp.library import Library
 from tracepact.types import Array
 
 _PASSES: Final = ("llama_decode", "llama_encode")
+_CHANGES: Final = re.compile(
+    r"llama_(?:(?:memory|kv_cache|kv_self)_(?:clear|update|apply|defrag|seq_(?!pos)\w+)"
+    r"|(?:state|state_seq)_(?:set_data|load_file)\w*|set_state_data|load_session_file)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,9 @@ class Watching(Protocol):
     def around(self, run: Callable[[], int], call: Call) -> int:
         """Run a pass, and look at it; its return code."""
 
+    def forget(self) -> None:
+        """Somebody shifts, copies, loads or clears what a cache of the library holds."""
+
 
 _watching: dict[tuple[str, int], Watching] = {}
 _patches: dict[str, ExitStack] = {}
@@ -57,6 +65,8 @@ def watch_calls(library: Library, pointer: int, watching: Watching) -> bool:
             stack = _patches[library.package] = ExitStack()
             for name in _PASSES:
                 stack.enter_context(patched(library.api, name, _seen(library)))
+            for name in [each for each in vars(library.api) if _CHANGES.fullmatch(each)]:
+                stack.enter_context(patched(library.api, name, _changing(library)))
         return True
 
 
@@ -77,6 +87,19 @@ def _seen(library: Library) -> Callable[[Callable[..., Any]], Callable[..., Any]
             return watching.around(lambda: function(context, batch), _call_of(batch))
 
         return call
+
+    return replace
+
+
+def _changing(library: Library) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def replace(function: Callable[..., Any]) -> Callable[..., Any]:
+        def change(*arguments: Any) -> Any:
+            for (package, _), watching in list(_watching.items()):
+                if package == library.package:
+                    watching.forget()
+            return function(*arguments)
+
+        return change
 
     return replace
 

@@ -75,7 +75,8 @@ def attachable(
         MissingExtraError: Neither is installed.
     """
     of = installed() if package is None else library(package)
-    with ExitStack() as stack:
+    # Held all the while, so that blocks of several threads end in the order in which they began.
+    with _patching, ExitStack() as stack:
         for name in _LOADERS:
             stack.enter_context(patched(of.api, name, _loader(of)))
         for name in _MAKERS:

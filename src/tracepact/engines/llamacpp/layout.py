@@ -21,7 +21,7 @@ _MOST: Final = 1024
 """Bytes before the name of a tensor, of a layout that is believed."""
 
 _SHAPES: Final = ((2, 3, 5, 7), (11, 13, 1, 1), (11, 17, 1, 1))
-_TYPES: Final = {"f32": "f32", "f16": "f16", "bf16": "bf16", "i64": "i64", "i32": "i32"}
+_TYPES: Final = ("f32", "f16", "bf16", "i64", "i32")
 _SOURCES: Final = 6
 _EPS: Final = 0.123456789
 
@@ -153,7 +153,7 @@ class _Functions:
 def _type_numbers(library: Library) -> dict[str, int]:
     type_name = _Functions(library)("ggml_type_name", ctypes.c_char_p, ctypes.c_int)
     known = {type_name(number): number for number in range(31, -1, -1)}
-    return {each: known.get(name.encode(), -1) for each, name in _TYPES.items()}
+    return {each: known.get(each.encode(), -1) for each in _TYPES}
 
 
 def _only(raw: bytes, wanted: bytes, what: str) -> int:

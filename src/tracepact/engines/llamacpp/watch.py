@@ -7,13 +7,12 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from tracepact.engines.llamacpp.cache import CacheTrace, changes_of
+from tracepact.engines.llamacpp.cache import CacheTrace
 from tracepact.engines.llamacpp.calls import Call, unwatch_calls, watch_calls
 from tracepact.engines.llamacpp.context import Attached
 from tracepact.engines.llamacpp.fused_attention import FusedAttentionTrace
@@ -74,7 +73,6 @@ class LlamaWatch:
         self._rules: dict[int, Node] = {}
         self._layers = _layers(attached)
         self._slots: dict[Slot, int] = {}
-        self._changes = ExitStack()
         self._lock = threading.RLock()
         self._call: Call | None = None
         self._turn = -1
@@ -98,7 +96,6 @@ class LlamaWatch:
         attached = self._attached
         if not watch_calls(attached.library, attached.pointer, self):
             raise ConfigError("this context is traced already; end that `with` block first")
-        self._changes.enter_context(changes_of(attached.library, self._watcher._forget))
         self._watcher._plug(attached.callback, True)
 
     def remove(self) -> None:
@@ -106,7 +103,6 @@ class LlamaWatch:
         attached = self._attached
         with self._lock:
             unwatch_calls(attached.library, attached.pointer)
-            self._changes.close()
             self._watcher._plug(attached.callback, False)
 
     # -- a pass ------------------------------------------------------------------------------
@@ -124,6 +120,10 @@ class LlamaWatch:
             if is_on:
                 self._end(call, status)
             return status
+
+    def forget(self) -> None:
+        """What the cache holds is no longer what was written."""
+        self._watcher._forget()
 
     def _begin(self, call: Call) -> bool:
         tracer = self._tracer
