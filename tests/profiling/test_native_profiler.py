@@ -148,8 +148,9 @@ def test_native_profiler_has_no_device() -> None:
 
 
 def _growth_bytes(work: Callable[[], object]) -> int:
-    """What this file and the profiler still hold of the second half of the work, the first half
-    having warmed up. Other threads of the test process allocate what they like meanwhile.
+    """What this file and the profiler still hold of the work's second half, the first warmed up.
+
+    Other threads of the test process allocate what they like meanwhile.
     """
     work()
     gc.collect()
