@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    MOST_DUE = 2,
+    MOST_DUE = 16,
     MOST_WRITTEN = 256, /* nodes between two that are wanted */
     LOOK_BACK = 128,    /* cells of the cache a pass */
     FIRST_SLOT = -2,
@@ -38,7 +38,8 @@ struct watcher {
     handle *handle;      /* that it is plugged into, or NULL */
     PyObject *trace_log; /* NULL: no events are kept */
     int turn;            /* of rules that take turns; -1: all of them serve */
-    int due[MOST_DUE];   /* rules that Python wants to see besides, or -1 */
+    int due[MOST_DUE];   /* rules that Python wants to see besides */
+    int due_count;
     int at;              /* the node that was asked about last */
     const void *node;    /* its tensor, where it is wanted */
     bool is_active, is_timed, is_lost;
@@ -82,10 +83,17 @@ static int meet(watcher *self, const char *tensor, const char *name, int op)
     return at;
 }
 
-static void tell(watcher *self, PyObject *method, int number)
+static void tell_start(watcher *self, int number)
 {
     PyGILState_STATE state = PyGILState_Ensure();
-    call(self, method, Py_BuildValue("(i)", number));
+    call(self, str_start, Py_BuildValue("(i)", number));
+    PyGILState_Release(state);
+}
+
+static void tell_stop(watcher *self, int number, const char *tensor)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    call(self, str_stop, Py_BuildValue("(iK)", number, (unsigned long long)(uintptr_t)tensor));
     PyGILState_Release(state);
 }
 
@@ -113,7 +121,7 @@ static void lose_written(watcher *self)
 
 static inline bool is_due(const watcher *self, int rule)
 {
-    for (int i = 0; i < MOST_DUE; i++)
+    for (int i = 0; i < self->due_count; i++)
         if (self->due[i] == rule) return true;
     return false;
 }
@@ -160,7 +168,7 @@ static bool is_wanted(watcher *self, const char *tensor)
     const tp_llama_rule *it = &self->rules.all[number];
     if (it->plan == NULL && !it->in_python && !self->is_timed && !is_due(self, number))
         return false;
-    if (self->is_timed) tell(self, str_start, number);
+    if (self->is_timed) tell_start(self, number);
     self->node = tensor;
     make_ready(self, number);
     return true;
@@ -181,7 +189,7 @@ static void look_at(watcher *self, const char *tensor)
 {
     if (self->node != tensor || tensor == NULL) return;
     const int number = self->nodes.all[self->at].rule;
-    if (self->is_timed) tell(self, str_stop, number);
+    if (self->is_timed) tell_stop(self, number, tensor);
     const uint64_t start = tp_ticks();
     look_at_written(self);
     const tp_llama_rule *it = &self->rules.all[number];
@@ -283,14 +291,21 @@ static PyObject *watcher_plug(watcher *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* _begin(TraceLog or None, (a rule that Python wants to see in any case or -1, another), whether
-   bricks are timed, whose turn it is or -1) */
+/* _want(a rule that Python wants to see in this pass in any case) */
+static PyObject *watcher_want(watcher *self, PyObject *rule)
+{
+    const long number = PyLong_AsLong(rule);
+    if (number == -1 && PyErr_Occurred()) return NULL;
+    if (self->due_count < MOST_DUE) self->due[self->due_count++] = (int)number;
+    Py_RETURN_NONE;
+}
+
+/* _begin(TraceLog or None, whether bricks are timed, whose turn it is or -1) */
 static PyObject *watcher_begin(watcher *self, PyObject *arguments)
 {
     PyObject *log;
-    int due[MOST_DUE], is_timed, turn;
-    if (!PyArg_ParseTuple(arguments, "O(ii)pi", &log, &due[0], &due[1], &is_timed, &turn))
-        return NULL;
+    int is_timed, turn;
+    if (!PyArg_ParseTuple(arguments, "Opi", &log, &is_timed, &turn)) return NULL;
     if (log != Py_None && !Py_IS_TYPE(log, &tp_trace_log_type)) {
         PyErr_SetString(PyExc_TypeError, "not a TraceLog");
         return NULL;
@@ -302,7 +317,7 @@ static PyObject *watcher_begin(watcher *self, PyObject *arguments)
     self->hosts = (tp_llama_hosts){0}; /* a buffer may have gone, and another be where it was */
     self->asked = self->shown = self->at = self->written_count = 0;
     self->node = NULL;
-    memcpy(self->due, due, sizeof due);
+    self->due_count = 0;
     self->is_lost = false;
     self->is_timed = is_timed;
     self->turn = turn;
@@ -367,6 +382,7 @@ static PyMethodDef watcher_methods[] = {
     {"_watch", (PyCFunction)watcher_watch, METH_VARARGS, "Add what is done with a node."},
     {"_slot", (PyCFunction)watcher_slot, METH_VARARGS, "Add where the cache is written."},
     {"_forget", (PyCFunction)watcher_forget, METH_NOARGS, "Look no further back in the cache."},
+    {"_want", (PyCFunction)watcher_want, METH_O, "Show a rule's nodes in this pass."},
     {"_plug", (PyCFunction)watcher_plug, METH_VARARGS, "Watch a callback, or no longer."},
     {"_begin", (PyCFunction)watcher_begin, METH_VARARGS, "Start a pass."},
     {"_end", (PyCFunction)watcher_end, METH_VARARGS, "End it; say what was counted."},

@@ -62,7 +62,7 @@ def test_text_is_that_of_the_reference_engine() -> None:
 
 def test_healthy_run_checks_every_trace_and_finds_nothing() -> None:
     report = healthy()
-    assert report.violations == []
+    assert report.numeric_violations == []
     assert report.faults == {}
     assert all(row.records and row.checks for row in report.traces)
     assert "llama-cpp-python" in report.engine
@@ -98,16 +98,27 @@ def test_key_that_is_written_over_is_found() -> None:
     assert (root.layer, root.brick, root.trace) == (2, "KvCacheWrite", "MLT-05")
 
 
-@pytest.mark.parametrize("inject", ["bit-flip", "slow"])
-def test_fault_that_would_not_be_found_is_refused(inject: str) -> None:
+def test_slow_brick_violates_its_budget_and_only_numerics_stay_silent() -> None:
+    report = report_of(inject="slow@2.DownProjection", max_tokens=8)
+    assert report.numeric_violations == []
+    assert (2, "DownProjection") in {(v.layer, v.brick) for v in report.timing_violations}
+
+
+def test_products_and_norms_have_budgets() -> None:
+    budgets = {brick.brick: brick.budget_us for brick in healthy().bricks}
+    for brick in ("QkvProjection", "OutputProjection", "DownProjection", "LmHead", "RmsNorm"):
+        assert (budgets[brick] or 0) > 0
+
+
+def test_fault_that_would_not_be_found_is_refused() -> None:
     with pytest.raises(ConfigError, match="use --engine reference"):
-        report_of(inject=inject)
+        report_of(inject="bit-flip")
 
 
 def test_text_ends_where_the_cache_is_full() -> None:
     report = report_of(max_tokens=400)
     assert report.stop_reason in ("context_full", "stop_token")
-    assert report.violations == []
+    assert report.numeric_violations == []
 
 
 def test_context_length_that_makes_no_sense_is_one_line() -> None:

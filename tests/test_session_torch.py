@@ -58,7 +58,7 @@ def test_text_is_that_of_the_reference_engine() -> None:
 
 def test_healthy_run_checks_every_trace_and_finds_nothing() -> None:
     report = healthy()
-    assert report.violations == []
+    assert report.numeric_violations == []
     assert report.faults == {}
     assert all(row.records and row.checks for row in report.traces)
     assert report.engine.startswith("torch")
@@ -99,10 +99,21 @@ def test_broken_weight_in_the_file_is_the_root(tmp_path: Path) -> None:
     assert (root.layer, root.brick, root.role) == (2, "DownProjection", "root")
 
 
-@pytest.mark.parametrize("inject", ["kv-overflow", "slow"])
-def test_fault_that_would_not_be_found_is_refused(inject: str) -> None:
+def test_slow_brick_violates_its_budget_and_only_numerics_stay_silent() -> None:
+    report = report_of(EngineName.TORCH, inject="slow@2.DownProjection", max_tokens=8)
+    assert report.numeric_violations == []
+    assert (2, "DownProjection") in {(v.layer, v.brick) for v in report.timing_violations}
+
+
+def test_products_and_norms_have_budgets() -> None:
+    budgets = {brick.brick: brick.budget_us for brick in healthy().bricks}
+    for brick in ("QkvProjection", "OutputProjection", "DownProjection", "LmHead", "RmsNorm"):
+        assert (budgets[brick] or 0) > 0
+
+
+def test_fault_that_would_not_be_found_is_refused() -> None:
     with pytest.raises(ConfigError, match="use --engine reference"):
-        report_of(EngineName.TORCH, inject=inject)
+        report_of(EngineName.TORCH, inject="kv-overflow")
 
 
 def test_file_that_transformers_cannot_load_is_one_line(tmp_path: Path) -> None:

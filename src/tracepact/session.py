@@ -120,7 +120,7 @@ def _run(
     layer = ContractTracingLayer(registry, [memory, *exporters], policy)
     profiler = BrickProfiler(layer)
     hardware = HardwareCapability.detect()
-    roofline = Roofline.from_registry(registry, hardware)
+    roofline = Roofline.from_registry(registry, writer.hardware())
     fault = None
     if options.inject is not None:
         first_decode = min(1, options.max_tokens - 1)

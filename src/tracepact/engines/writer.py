@@ -11,7 +11,7 @@ from tracepact.engines.generation import Generation
 from tracepact.engines.reference.sampling import Sampler
 from tracepact.faults import FaultSpec
 from tracepact.model import ModelTracer, TraceConfig
-from tracepact.profiling import BrickProfiler
+from tracepact.profiling import BrickProfiler, HardwareCapability
 from tracepact.tracing import ContractTracingLayer
 
 
@@ -108,6 +108,9 @@ class Writer(Protocol):
     @property
     def text(self) -> Text:
         """Its tokenizer and chat template."""
+
+    def hardware(self) -> HardwareCapability:
+        """What the machine does with this engine, which budgets of bricks come from."""
 
     def fault(self, spec: str, *, at_forward: int, seed: int) -> Fault:
         """A fault that acts from a forward pass on; 0 is the prompt's.

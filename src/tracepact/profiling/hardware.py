@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,7 +16,13 @@ class HardwareCapability(MachineFacts, Measurements):
     """Facts and measured figures of a machine; both bases document their fields."""
 
     @classmethod
-    def detect(cls, *, refresh: bool = False) -> Self:
+    def detect(
+        cls,
+        *,
+        refresh: bool = False,
+        facts: MachineFacts | None = None,
+        measure: Callable[..., Measurements] | None = None,
+    ) -> Self:
         """Describe this machine.
 
         Measuring takes up to three seconds the first time; the figures are then kept in the
@@ -23,10 +30,14 @@ class HardwareCapability(MachineFacts, Measurements):
 
         Args:
             refresh: measure again even if there are figures of an earlier run.
+            facts: what figures are kept by; those of NumPy and its BLAS by default.
+            measure: what a library reaches, as `measure_hardware` does it with NumPy.
         """
-        facts = describe_machine()
+        facts = facts or describe_machine()
         measured = None if refresh else load_measurements(facts)
         if measured is None:
-            measured = measure_hardware(last_level_cache_bytes=facts.l3_bytes or facts.l2_bytes)
+            measured = (measure or measure_hardware)(
+                last_level_cache_bytes=facts.l3_bytes or facts.l2_bytes
+            )
             store_measurements(facts, measured)
         return cls(**vars(facts), **vars(measured))

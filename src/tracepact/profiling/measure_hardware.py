@@ -25,7 +25,7 @@ _MAX_STREAM_BYTES: Final = 256 * _MIB
 _SWEEP_BYTES: Final = 4 * _MIB
 _LAUNCH_SAMPLES: Final = 301
 _LAUNCHES_PER_SAMPLE: Final = 3
-_COLD_SAMPLES: Final = 31
+COLD_SAMPLES: Final = 31
 _MIN_REPEATS: Final = 3
 _SECONDS_PER_BENCHMARK: Final = 0.5
 
@@ -85,14 +85,14 @@ def measure_bandwidth_gbps(matrix: Array, *, clock: Clock = time.perf_counter_ns
     """Best rate, in GB/s, of sweeps of a matrix-vector product over a [rows, columns] matrix."""
     vector = np.ones(matrix.shape[1], dtype=matrix.dtype)
     out = np.empty(matrix.shape[0], dtype=matrix.dtype)
-    return matrix.nbytes / _best_ns(lambda: np.matmul(matrix, vector, out=out), clock)
+    return matrix.nbytes / best_ns(lambda: np.matmul(matrix, vector, out=out), clock)
 
 
 def measure_matmul_gflops(size: int = 1024, *, clock: Clock = time.perf_counter_ns) -> float:
     """Best rate, in GFLOP/s, of a float32 product of two [size, size] matrices."""
     factor = np.full((size, size), 0.5, dtype=np.float32)
     out = np.empty_like(factor)
-    return 2.0 * size**3 / _best_ns(lambda: np.matmul(factor, factor, out=out), clock)
+    return 2.0 * size**3 / best_ns(lambda: np.matmul(factor, factor, out=out), clock)
 
 
 def measure_launch_overhead_us(matrix: Array, *, clock: Clock = time.perf_counter_ns) -> float:
@@ -115,7 +115,8 @@ def measure_launch_overhead_us(matrix: Array, *, clock: Clock = time.perf_counte
         np.matmul(row, weight)
 
     swept = matrix[: max(1, _SWEEP_BYTES // matrix[0].nbytes)]
-    return _median_us_after_sweep(work, swept, _LAUNCH_SAMPLES, clock) / _LAUNCHES_PER_SAMPLE
+    sample_us = median_us_after(_sweep(swept), work, _LAUNCH_SAMPLES, clock)
+    return sample_us / _LAUNCHES_PER_SAMPLE
 
 
 def measure_cold_start_us(matrix: Array, *, clock: Clock = time.perf_counter_ns) -> float:
@@ -126,16 +127,24 @@ def measure_cold_start_us(matrix: Array, *, clock: Clock = time.perf_counter_ns)
         clock: nanoseconds.
     """
     row = np.ones((1, 256), dtype=np.float32)
-    return _median_us_after_sweep(lambda: np.multiply(row, row), matrix, _COLD_SAMPLES, clock)
+    return median_us_after(_sweep(matrix), lambda: np.multiply(row, row), COLD_SAMPLES, clock)
 
 
-def _median_us_after_sweep(
-    work: Callable[[], object], swept: Array, samples: int, clock: Clock
-) -> float:
+def _sweep(swept: Array) -> Callable[[], object]:
     vector = np.ones(swept.shape[1], dtype=swept.dtype)
+    return lambda: np.matmul(swept, vector)
+
+
+def median_us_after(
+    sweep: Callable[[], object],
+    work: Callable[[], object],
+    samples: int,
+    clock: Clock = time.perf_counter_ns,
+) -> float:
+    """Median time, in µs, of a piece of work, each time after what empties the caches."""
     samples_ns: list[int] = []
     for _ in range(samples):
-        np.matmul(swept, vector)
+        sweep()
         began = clock()
         work()
         samples_ns.append(clock() - began)
@@ -143,7 +152,7 @@ def _median_us_after_sweep(
     return max(statistics.median(samples_ns), 1) / 1e3
 
 
-def _best_ns(work: Callable[[], object], clock: Clock) -> int:
+def best_ns(work: Callable[[], object], clock: Clock = time.perf_counter_ns) -> int:
     """Shortest of several runs after one to warm up; as many as half a second holds."""
     work()
     deadline = clock() + int(_SECONDS_PER_BENCHMARK * 1e9)

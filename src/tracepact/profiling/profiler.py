@@ -182,7 +182,7 @@ class BrickProfiler:
         brick: str,
         layer: int | None = None,
         *,
-        cost: CallCost | Callable[[], CallCost] | None = None,
+        cost: CallCost | Callable[[], CallCost | None] | None = None,
         tokens: int = 1,
         size: int = 0,
     ) -> int:

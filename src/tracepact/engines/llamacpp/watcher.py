@@ -44,13 +44,14 @@ class Handlers:
         meet: (address of a tensor) -> its rule, None where it is not wanted, or `FIRST_SLOT` and
             below; called for each node that was never seen after those before it.
         show: (address, rule, whether all that is asked of it holds natively).
-        start, stop: (rule), around the computing of a node that is wanted, where bricks are timed.
+        start, stop: (rule) and (rule, address), around the computing of a node that is wanted,
+            where bricks are timed.
     """
 
     meet: Callable[[int], int | None]
     show: Callable[[int, int, bool], None]
     start: Callable[[int], None]
-    stop: Callable[[int], None]
+    stop: Callable[[int, int], None]
 
 
 class Watcher(Protocol):
@@ -82,11 +83,11 @@ class Watcher(Protocol):
     def _plug(self, callback: Any, is_watched: bool, /) -> None:
         """Watch a callback, or no longer."""
 
-    def _begin(self, log: Any, due: tuple[int, int], is_timed: bool, turn: int, /) -> None:
-        """Start a pass; nodes whose rule is due (-1 is none) Python wants to see in any case.
+    def _begin(self, log: Any, is_timed: bool, turn: int, /) -> None:
+        """Start a pass; with a turn of -1 it is everybody's."""
 
-        With a turn of -1 it is everybody's.
-        """
+    def _want(self, rule: int, /) -> None:
+        """Show the nodes of a rule in this pass, whether they hold natively or not."""
 
     def _end(self, is_computed: bool, /) -> Seen:
         """End it; what was seen."""
@@ -142,7 +143,7 @@ class PythonWatcher:
         self._nodes: dict[tuple[int, str, int], tuple[int, int]] = {}
         self._wanted: list[bool] = []
         self._is_active = self._is_timed = False
-        self._due = (-1, -1)
+        self._due: set[int] = set()
         self._at = self._asked = self._shown = self._ns = 0
         self._rule: int | None = None
         self._slots = PythonSlots()
@@ -172,8 +173,12 @@ class PythonWatcher:
     def _plug(self, callback: PythonCallback, is_watched: bool, /) -> None:
         callback.watcher = self if is_watched else None
 
-    def _begin(self, log: Any, due: tuple[int, int], is_timed: bool, turn: int, /) -> None:
-        self._is_active, self._is_timed, self._due = True, is_timed, due
+    def _want(self, rule: int, /) -> None:
+        self._due.add(rule)
+
+    def _begin(self, log: Any, is_timed: bool, turn: int, /) -> None:
+        self._is_active, self._is_timed = True, is_timed
+        self._due.clear()
         self._at = self._asked = self._shown = self._ns = 0
         self._rule, self.is_lost = None, False
         self._written.clear()
@@ -233,7 +238,7 @@ class PythonWatcher:
         if rule is None:
             return
         if self._is_timed:
-            self._handlers.stop(rule)
+            self._handlers.stop(rule, address)
         start_ns = time.perf_counter_ns()
         self._shown += 1
         self._look_at_written()

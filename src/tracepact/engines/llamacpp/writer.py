@@ -19,6 +19,7 @@ from tracepact.engines.writer import Text, Watch
 from tracepact.errors import ConfigError
 from tracepact.faults import FaultSpec
 from tracepact.model import ModelTracer
+from tracepact.profiling import HardwareCapability
 from tracepact.types import Array
 
 
@@ -57,6 +58,10 @@ class LlamaWriter:
         self.layers = self._model.number("llama_model_n_layer", "llama_n_layer")
         self.weight_bytes = sum(tensor.size for tensor in file.tensors.values())
         self.text: Text = GgufText(file)
+
+    def hardware(self) -> HardwareCapability:
+        """As NumPy measured it."""
+        return HardwareCapability.detect()
 
     def fault(self, spec: str, *, at_forward: int, seed: int) -> LlamaInjector:
         """Any fault in what nodes compute, and one in the cache."""

@@ -17,6 +17,7 @@ from tracepact.engines.reference.weights import Progress
 from tracepact.engines.writer import Watch
 from tracepact.faults import FaultSpec
 from tracepact.model import ModelTracer
+from tracepact.profiling import HardwareCapability
 
 
 class ReferenceWriter:
@@ -46,6 +47,10 @@ class ReferenceWriter:
         self.description = f"reference (NumPy float32, {threads} thread{plural})"
         self.layers = self._model.config.layers
         self.weight_bytes = self._model.weights.nbytes
+
+    def hardware(self) -> HardwareCapability:
+        """As NumPy measured it."""
+        return HardwareCapability.detect()
 
     def fault(self, spec: str, *, at_forward: int, seed: int) -> FaultInjector:
         """Any kind of fault."""

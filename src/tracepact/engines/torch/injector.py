@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -9,16 +10,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from tracepact.engines.reference.injector import LOGIT_SCALE, ROW_SCALE
+from tracepact.engines.reference.injector import LOGIT_SCALE, ROW_SCALE, slow_down
 from tracepact.engines.torch.mapping import ModelMap, map_model
 from tracepact.errors import ConfigError
 from tracepact.faults.spec import FaultKind, FaultSpec
 from tracepact.types import BrickId
 
-_ELSEWHERE: Final = {
-    FaultKind.KV_OVERFLOW: "needs a cache of fixed size",
-    FaultKind.SLOW: "needs budgets, which PyTorch's bricks have none of",
-}
+_ELSEWHERE: Final = {FaultKind.KV_OVERFLOW: "needs a cache of fixed size"}
 """Kinds that would not be found here, and why."""
 
 _EXPONENTS: Final = {
@@ -54,6 +52,7 @@ class TorchInjector:
         self._module = _module_of(spec, model)
         self._at_forward = at_forward
         self._forwards = -1
+        self._start = 0.0
         self._random = np.random.default_rng(seed)
         if spec.kind is FaultKind.BIT_FLIP and not hasattr(self._module, "weight"):
             raise ConfigError(f"bit-flip needs a brick with a weight; {spec.brick} has none")
@@ -63,6 +62,7 @@ class TorchInjector:
         """Hooks for as long as the `with` block; a flipped bit stays flipped."""
         handles = [
             self._model.register_forward_pre_hook(self._count),
+            self._module.register_forward_pre_hook(self._begin),
             self._module.register_forward_hook(self._hit),
         ]
         try:
@@ -76,7 +76,13 @@ class TorchInjector:
         if self.spec.kind is FaultKind.BIT_FLIP and self._forwards == self._at_forward:
             self._flip_bit()
 
+    def _begin(self, *_: Any) -> None:
+        self._start = time.perf_counter()
+
     def _hit(self, module: Any, inputs: Any, output: Any) -> Any:
+        if self.spec.kind is FaultKind.SLOW:
+            self.description = slow_down(self._start)
+            return None
         is_due = self.description is None and self._forwards >= self._at_forward
         if not is_due or self.spec.kind is FaultKind.BIT_FLIP:
             return None

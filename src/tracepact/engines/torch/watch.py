@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import time
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from tracepact.engines.torch.bricks import PRODUCTS, known_fields
+from tracepact.engines.torch.costs import module_cost
 from tracepact.engines.torch.deferred import NOTE as DEVICE_NOTE
 from tracepact.engines.torch.deferred import DeferredProbe
 from tracepact.engines.torch.device_statistics import DeviceStatistics, launcher_of
@@ -386,10 +388,12 @@ class TorchWatch:
 
     def _stop(self, mapped: MappedModule) -> _Hook:
         forward, brick, layer = self._pass, mapped.brick, mapped.layer
+        of = functools.partial(module_cost, mapped)
 
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
             tokens = max(1, forward.tokens)  # of each sequence, so that a batch decodes too
-            self._time(lambda p: p.stop(brick, layer, tokens=tokens))
+            cost = functools.partial(of, arguments, output)
+            self._time(lambda p: p.exclude_since(p.stop(brick, layer, cost=cost, tokens=tokens)))
 
         return hook
 

@@ -12,6 +12,7 @@ from tracepact.engines.generation import Generation
 from tracepact.engines.reference.gguf_file import GgufFile
 from tracepact.engines.reference.gguf_text import GgufText
 from tracepact.engines.reference.weights import Progress
+from tracepact.engines.torch.hardware import torch_hardware
 from tracepact.engines.torch.injector import TorchInjector
 from tracepact.engines.torch.load import load_model
 from tracepact.engines.torch.text import TransformersText
@@ -20,6 +21,7 @@ from tracepact.engines.writer import Text, Watch
 from tracepact.errors import ConfigError, MissingExtraError
 from tracepact.faults import FaultSpec
 from tracepact.model import ModelTracer
+from tracepact.profiling import HardwareCapability
 from tracepact.types import Array
 
 try:
@@ -71,6 +73,10 @@ class TorchWriter:
             if path.is_file()
             else TransformersText(AutoTokenizer.from_pretrained(path, local_files_only=True))
         )
+
+    def hardware(self) -> HardwareCapability:
+        """As PyTorch uses it, in the weights' type."""
+        return torch_hardware(self._model.dtype)
 
     def fault(self, spec: str, *, at_forward: int, seed: int) -> TorchInjector:
         """Any fault but one behind the end of a cache that grows."""
