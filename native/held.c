@@ -75,41 +75,7 @@ static PyObject *held_is_clean(PyObject *module, PyObject *arguments)
     return PyBool_FromLong(tp_held_is_clean(keys, values, layer, used, capacity));
 }
 
-/* Some positions of [batch, heads, positions, width]; false where there are not so many. */
-static bool cut_positions(tp_view *view, Py_ssize_t start, Py_ssize_t stop)
-{
-    if (view->ndim != 4 || start < 0 || start > stop || stop > view->shape[2]) return false;
-    view->data += start * view->strides[2];
-    view->shape[2] = stop - start;
-    view->size = view->shape[0] * view->shape[1] * view->shape[2] * view->shape[3];
-    view->contiguous = false;
-    return true;
-}
-
-/* written_is_finite(keys and values of layers, first position, the one after the last) */
-static PyObject *written_is_finite(PyObject *module, PyObject *arguments)
-{
-    PyObject *tensors;
-    Py_ssize_t start, stop;
-    if (!PyArg_ParseTuple(arguments, "O!nn", &PyList_Type, &tensors, &start, &stop)) return NULL;
-    bool is_finite = true;
-    for (Py_ssize_t i = 0; is_finite && i < PyList_GET_SIZE(tensors); i++) {
-        tp_view view;
-        tp_stats stats;
-        if (!tp_view_of(PyList_GET_ITEM(tensors, i), &view)) Py_RETURN_FALSE;
-        is_finite = cut_positions(&view, start, stop);
-        if (is_finite) {
-            tp_measure(&view, TP_COUNTS, &stats);
-            is_finite = stats.nan_count + stats.posinf_count + stats.neginf_count == 0;
-        }
-        tp_view_release(&view);
-    }
-    return PyBool_FromLong(is_finite);
-}
-
 static PyMethodDef functions[] = {
-    {"written_is_finite", written_is_finite, METH_VARARGS,
-     "Whether some positions of keys and values are finite; False where Python has to look."},
     {"held_is_clean", held_is_clean, METH_VARARGS,
      "Whether what a layer of a KV cache holds is finite, and every guard zero; False where Python "
      "has to look."},

@@ -1,5 +1,6 @@
 /* The type Hook: what PyTorch calls after a module, straight to a probe. Where the probe does not
    serve this pass, or the result is of another kind, it calls what Python has for that. */
+#include "ahead.h"
 #include "probe.h"
 
 #include <stddef.h>
@@ -118,6 +119,19 @@ static void hook_dealloc(hook *self)
     PyObject_GC_UnTrack(self);
     hook_clear(self);
     Py_TYPE(self)->tp_free(self);
+}
+
+static PyTypeObject hook_type;
+
+void tp_hook_ahead(tp_ahead *ahead, PyObject *object)
+{
+    tp_ahead_add_object(ahead, object);
+    if (!Py_IS_TYPE(object, &hook_type)) return;
+    const hook *self = (const hook *)object;
+    tp_ahead_add_object(ahead, self->names);
+    tp_ahead_add_object(ahead, self->fixed);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->fixed); i++)
+        tp_ahead_add_object(ahead, PyTuple_GET_ITEM(self->fixed, i));
 }
 
 static PyTypeObject hook_type = {

@@ -47,12 +47,13 @@ static inline int tp_llama_op(const tp_llama_layout *layout, const char *tensor)
 }
 
 /* llama_nodes.c: the nodes of all graphs that were seen, as a tree. A node is known by its own name
-   and operation and by those of all before it, each compared in full. */
+   and operation and by those of all before it, each compared in full; but one that nobody wants,
+   that nothing else was ever found instead of, and that lies where it lay, by its operation. */
 enum { TP_LLAMA_UNWANTED = -1, TP_LLAMA_MOST_NODES = 1 << 16 };
 
+/* Names lie elsewhere, so that a pass that needs few of them reads little. */
 typedef struct {
-    char name[TP_LLAMA_NAME]; /* ends with 0, unless it is as long as that */
-    uint8_t length;           /* of the name with its end */
+    const char *tensor; /* it was found as, in the last pass; NULL: compare its name */
     int op;
     int rule; /* or TP_LLAMA_UNWANTED */
     int slot; /* of the cache that it writes into, or -1 */
@@ -60,12 +61,19 @@ typedef struct {
 } tp_llama_node;
 
 typedef struct {
+    char name[TP_LLAMA_NAME]; /* ends with 0, unless it is as long as that */
+    uint8_t length;           /* of the name with its end */
+} tp_llama_label;
+
+typedef struct {
     tp_llama_node *all; /* the first is the root */
+    tp_llama_label *labels;
     int count, room;
+    bool is_strict; /* every name is compared */
 } tp_llama_nodes;
 
 /* The node that follows `after` in a graph, or 0. */
-int tp_llama_find(const tp_llama_nodes *nodes, int after, const char *name, int op);
+int tp_llama_find(tp_llama_nodes *nodes, int after, const char *tensor, const char *name, int op);
 /* A new one; -1 without memory, and where there are too many. */
 int tp_llama_add(tp_llama_nodes *nodes, int after, const char *name, int op);
 void tp_llama_forget(tp_llama_nodes *nodes);
@@ -150,20 +158,31 @@ typedef struct {
 
 /* One of the things that are checked at a node; its rule is the number of the first of them. */
 typedef struct {
-    PyObject *plan; /* NULL: nothing is checked natively */
-    tp_llama_field fields[TP_MAX_FIELDS];
-    tp_llama_event_of events[TP_LLAMA_MOST_EVENTS];
-    int event_count, next; /* the next thing, or -1 */
+    PyObject *plan;        /* NULL: nothing is checked natively */
+    int next;              /* thing, or -1 */
     int less, turn;        /* the rule that serves instead, or -1, where it is not its turn */
-    uint64_t conditions[TP_LLAMA_COUNTERS];
+    int event_count;
     bool in_python, measures;
-    bool only_finite; /* is all that is asked of its one field */
+    bool only_finite;      /* is all that is asked of its one field, of which it then measures */
+    unsigned wanted;       /* these */
+    uint64_t conditions[TP_LLAMA_COUNTERS];
+    tp_llama_event_of events[TP_LLAMA_MOST_EVENTS];
+    int field_count;
+    tp_llama_field fields[TP_MAX_FIELDS];
 } tp_llama_rule;
 
 typedef struct {
     tp_llama_rule *all;
     int count;
 } tp_llama_rules;
+
+/* The rule that serves on this turn (-1: everybody's). */
+static inline const tp_llama_rule *tp_llama_serving(const tp_llama_rules *rules, int number,
+                                                    int turn)
+{
+    const tp_llama_rule *it = &rules->all[number];
+    return turn < 0 || it->less < 0 || it->turn == turn ? it : &rules->all[it->less];
+}
 
 /* watch(plan or None, fields, conditions, events, in_python, the rule that it belongs to or -1, the
    rule that serves instead or -1, its turn): its number. Needs the GIL. */

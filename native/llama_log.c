@@ -1,6 +1,5 @@
 /* Events of a pass of llama.cpp, kept where no Python object can be touched. */
 #include "llama.h"
-#include "numpy_api.h"
 #include "trace_log.h"
 
 #include <string.h>
@@ -80,18 +79,6 @@ static void release(PyObject *owner)
     else PyMem_RawFree(block);
 }
 
-static PyObject *array_of(const tp_llama_event *event, tp_llama_block *block, PyObject *owner)
-{
-    npy_intp shape[TP_LLAMA_DIMS];
-    for (int axis = 0; axis < event->ndim; axis++) shape[axis] = event->shape[axis];
-    PyObject *array = PyArray_SimpleNewFromData(event->ndim, shape, NPY_FLOAT,
-                                                block->floats + event->kept);
-    if (array == NULL) return NULL;
-    if (PyArray_SetBaseObject((PyArrayObject *)array, Py_NewRef(owner)) == 0) return array;
-    Py_DECREF(array);
-    return NULL;
-}
-
 int tp_llama_flush(tp_llama_log *log, PyObject *trace_log)
 {
     const Py_ssize_t count = log->count;
@@ -108,12 +95,14 @@ int tp_llama_flush(tp_llama_log *log, PyObject *trace_log)
     }
     for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
         const tp_llama_event *event = &log->events[i];
-        PyObject *array = NULL;
-        if (event->kept >= 0 && (array = array_of(event, block, owner)) == NULL) status = -1;
-        else
-            status =
-                tp_trace_log_append(trace_log, event->kind, event->layer, &event->stats, array);
-        Py_XDECREF(array);
+        if (event->kept < 0) {
+            status = tp_trace_log_append(trace_log, event->kind, event->layer, &event->stats, NULL);
+            continue;
+        }
+        tp_kept kept = {block->floats + event->kept, event->ndim, {0}};
+        for (int axis = 0; axis < event->ndim; axis++) kept.shape[axis] = event->shape[axis];
+        status = tp_trace_log_keep(trace_log, event->kind, event->layer, &event->stats, owner,
+                                   &kept);
     }
     Py_XDECREF(owner);
     log->count = log->used = 0;

@@ -7,8 +7,7 @@
 static bool take_values(const tp_llama_layout *layout, const tp_llama_rule *it, const char *tensor,
                         tp_value *values)
 {
-    const int count = ((tp_plan *)it->plan)->field_count;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < it->field_count; i++) {
         const tp_llama_field *from = &it->fields[i];
         if (from->is_number) {
             values[i].is_scalar = true;
@@ -68,7 +67,7 @@ static bool asks_only_for_finite(const tp_plan *plan)
 
 static bool is_finite(const tp_llama_rule *it, const tp_value *value, tp_stats *stats)
 {
-    tp_measure(&value->view, ((tp_plan *)it->plan)->steps->wanted, stats);
+    tp_measure(&value->view, it->wanted, stats);
     return stats->nan_count + stats->posinf_count + stats->neginf_count == 0;
 }
 
@@ -87,18 +86,12 @@ static bool part_holds(const tp_llama_layout *layout, const tp_llama_rule *it, c
     return log == NULL || note(it, values, stats, log);
 }
 
-static inline const tp_llama_rule *serving(const tp_llama_rules *rules, int number, int turn)
-{
-    const tp_llama_rule *it = &rules->all[number];
-    return turn < 0 || it->less < 0 || it->turn == turn ? it : &rules->all[it->less];
-}
-
 bool tp_llama_holds(const tp_llama_layout *layout, const tp_llama_rules *rules, int number,
                     int turn, const char *tensor, tp_llama_log *log, uint64_t *counted)
 {
     const Py_ssize_t count = log == NULL ? 0 : log->count, used = log == NULL ? 0 : log->used;
     for (int at = number; at >= 0; at = rules->all[at].next) {
-        if (part_holds(layout, serving(rules, at, turn), tensor, log)) continue;
+        if (part_holds(layout, tp_llama_serving(rules, at, turn), tensor, log)) continue;
         if (log != NULL) {
             log->count = count;
             log->used = used;
@@ -106,7 +99,7 @@ bool tp_llama_holds(const tp_llama_layout *layout, const tp_llama_rules *rules, 
         return false;
     }
     for (int at = number; at >= 0; at = rules->all[at].next) {
-        const tp_llama_rule *it = serving(rules, at, turn);
+        const tp_llama_rule *it = tp_llama_serving(rules, at, turn);
         for (int i = 0; i < TP_LLAMA_COUNTERS; i++) counted[i] += it->conditions[i];
     }
     return true;
@@ -145,6 +138,7 @@ static int learn_fields(tp_llama_rule *rule, PyObject *fields)
         PyErr_SetString(PyExc_TypeError, "a native plan, and where each of its fields comes from");
         return -1;
     }
+    rule->field_count = (int)PyTuple_GET_SIZE(fields);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(fields); i++)
         if (learn_field(&rule->fields[i], PyTuple_GET_ITEM(fields, i)) < 0) return -1;
     return 0;
@@ -195,6 +189,7 @@ PyObject *tp_llama_learn(tp_llama_rules *rules, PyObject *arguments)
     if (learn_fields(&new, fields) < 0 || learn_events(&new, events) < 0) return NULL;
     new.only_finite = new.plan != NULL && asks_only_for_finite((tp_plan *)new.plan)
                       && !new.fields[0].is_number;
+    if (new.only_finite) new.wanted = ((tp_plan *)new.plan)->steps->wanted;
     Py_XINCREF(new.plan);
     all[rules->count] = new;
     for (int at = first; at >= 0; at = all[at].next) {

@@ -4,6 +4,7 @@
 #include "llama.h"
 #include "trace_log.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -11,6 +12,7 @@ enum {
     MOST_WRITTEN = 256, /* nodes between two that are wanted */
     LOOK_BACK = 128,    /* cells of the cache a pass */
     FIRST_SLOT = -2,
+    STRICT_EVERY = 64, /* passes, from one that compares all names to the next */
 };
 
 static PyObject *str_meet, *str_show, *str_start, *str_stop;
@@ -45,6 +47,7 @@ struct watcher {
     bool is_active, is_timed, is_lost;
     uint64_t counted[TP_LLAMA_COUNTERS], ticks;
     Py_ssize_t asked, shown;
+    unsigned passes;
 };
 
 /* -- on the engine's thread, without the GIL --------------------------------------------------- */
@@ -131,14 +134,19 @@ static void prefetch(const void *from, size_t bytes)
     for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)from + at);
 }
 
+static void fetch_rule(const tp_llama_rule *it)
+{
+    prefetch(it, offsetof(tp_llama_rule, fields) + 2 * sizeof *it->fields);
+}
+
 /* While the engine computes a node, what its looking at will need comes into the caches, which the
    engine's own weights have been through since the last pass. */
 static void make_ready(const watcher *self, int number)
 {
     for (int at = number; at >= 0; at = self->rules.all[at].next) {
-        const tp_llama_rule *it = &self->rules.all[at];
-        prefetch(it, sizeof *it);
-        if (it->less >= 0) prefetch(&self->rules.all[it->less], sizeof *it);
+        const tp_llama_rule *it = tp_llama_serving(&self->rules, at, self->turn);
+        fetch_rule(it);
+        if (it->plan != NULL && !it->only_finite) tp_ahead_fetch(&((tp_plan *)it->plan)->ahead);
     }
     if (self->log.count + 4 < self->log.room)
         prefetch(&self->log.events[self->log.count], 4 * sizeof *self->log.events);
@@ -150,9 +158,9 @@ static bool is_wanted(watcher *self, const char *tensor)
     if (!self->is_active || self->is_lost) return false;
     const char *name = tp_llama_name(&self->layout, tensor);
     const int op = tp_llama_op(&self->layout, tensor);
-    int at = tp_llama_find(&self->nodes, self->at, name, op);
+    int at = tp_llama_find(&self->nodes, self->at, tensor, name, op);
     if (at == 0) { /* the next graph of a pass */
-        at = tp_llama_find(&self->nodes, 0, name, op);
+        at = tp_llama_find(&self->nodes, 0, tensor, name, op);
         if (at != 0) lose_written(self);
     }
     if (TP_UNLIKELY(at == 0)) at = meet(self, tensor, name, op);
@@ -203,6 +211,8 @@ static void look_at(watcher *self, const char *tensor)
     if (!is_done || is_due(self, number)) show(self, tensor, number, is_done);
     self->shown++;
     self->node = NULL;
+    for (int i = 1; i <= 2 && number + i < self->rules.count; i++) /* most likely the next ones */
+        fetch_rule(&self->rules.all[number + i]);
     self->ticks += tp_ticks() - start;
 }
 
@@ -319,6 +329,7 @@ static PyObject *watcher_begin(watcher *self, PyObject *arguments)
     self->node = NULL;
     self->due_count = 0;
     self->is_lost = false;
+    self->nodes.is_strict = self->passes++ % STRICT_EVERY == 0;
     self->is_timed = is_timed;
     self->turn = turn;
     self->is_active = true;

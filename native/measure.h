@@ -124,5 +124,7 @@ static inline PyThreadState *tp_release_gil(Py_ssize_t bytes)
 /* view.c, torch_view.c */
 int tp_import_numpy(void);
 int tp_view_of_tensor(PyObject *value, tp_view *view);
+/* Asks for the memory that a view of a tensor will read, or its end. */
+void tp_view_ahead(PyObject *value);
 
 #endif

@@ -30,10 +30,15 @@ typedef struct {
 
 static PyObject *str_x, *str_norms, *str_hidden_norm;
 
-/* The last of the rows of an array; false, with or without an error, where Python has to look. */
+/* A vector, or the last of the rows of an array; false, with or without an error, where Python has
+   to look. */
 static bool take_row(PyObject *array, row *to)
 {
-    to->object = array == NULL ? NULL : PySequence_GetItem(array, -1);
+    if (array == NULL || !tp_view_of(array, &to->view)) return false;
+    to->object = Py_NewRef(array);
+    if (to->view.ndim == 1) return true;
+    tp_view_release(&to->view);
+    Py_SETREF(to->object, PySequence_GetItem(array, -1));
     if (to->object == NULL) return false;
     bool is_known = tp_view_of(to->object, &to->view);
     if (is_known && to->view.ndim == 1) return true;
@@ -72,7 +77,32 @@ static bool find_hidden_norm(PyObject *inputs, double *norm)
     return true;
 }
 
-/* (row, ids of the largest, largest share of its bound, L2 norm of the hidden state), or NULL. */
+/* Tuples of the ids of the largest and of these logits; 0, or -1. */
+static int name_largest(const tp_view *logits, const Py_ssize_t *largest, Py_ssize_t k,
+                        PyObject **ids, PyObject **values)
+{
+    *ids = PyTuple_New(k);
+    *values = PyTuple_New(k);
+    for (Py_ssize_t i = 0; *ids != NULL && *values != NULL && i < k; i++) {
+        float value; /* tp_largest takes no other */
+        memcpy(&value, logits->data + largest[i] * logits->strides[0], sizeof value);
+        PyObject *id = PyLong_FromSsize_t(largest[i]), *number = PyFloat_FromDouble(value);
+        if (id == NULL || number == NULL) {
+            Py_XDECREF(id);
+            Py_XDECREF(number);
+            break;
+        }
+        PyTuple_SET_ITEM(*ids, i, id);
+        PyTuple_SET_ITEM(*values, i, number);
+    }
+    if (!PyErr_Occurred()) return 0;
+    Py_CLEAR(*ids);
+    Py_CLEAR(*values);
+    return -1;
+}
+
+/* (row, ids of the largest, largest share of its bound, L2 norm of the hidden state, the largest),
+   or NULL. */
 static PyObject *look_at_logits(const pass_end *self, PyObject *inputs, PyObject *ret)
 {
     row logits;
@@ -84,21 +114,13 @@ static PyObject *look_at_logits(const pass_end *self, PyObject *inputs, PyObject
     Py_ssize_t k = self->top_k < logits.view.size ? self->top_k : logits.view.size;
     tp_view bounds;
     if (tp_view_of(norms, &bounds)) {
-        PyObject *number = PyFloat_FromDouble(norm), *tokens = NULL;
+        PyObject *number = PyFloat_FromDouble(norm), *ids, *values;
         PyObject *const given[MOST_FIELDS] = {logits.object, norms, number};
         if (number != NULL && holds(self, LOGITS, given)
             && tp_largest_share(&logits.view, &bounds, &share)
             && tp_largest(&logits.view, k, largest)
-            && (tokens = PyTuple_New(k)) != NULL) {
-            for (Py_ssize_t i = 0; tokens != NULL && i < k; i++) {
-                PyObject *token = PyLong_FromSsize_t(largest[i]);
-                if (token == NULL) Py_CLEAR(tokens);
-                else PyTuple_SET_ITEM(tokens, i, token);
-            }
-            if (tokens != NULL)
-                found = Py_BuildValue("ONdN", logits.object, tokens, share / norm, number);
-            number = found == NULL ? number : NULL;
-        }
+            && name_largest(&logits.view, largest, k, &ids, &values) == 0)
+            found = Py_BuildValue("ONdON", logits.object, ids, share / norm, number, values);
         Py_XDECREF(number);
         tp_view_release(&bounds);
     }

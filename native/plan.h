@@ -2,6 +2,7 @@
 #ifndef TRACEPACT_PLAN_H
 #define TRACEPACT_PLAN_H
 
+#include "ahead.h"
 #include "program.h"
 
 typedef enum {
@@ -76,6 +77,7 @@ typedef struct {
     tp_limit *limits;
     int limit_count, open_count; /* outcomes that are a limit; the others, which come first */
     double roundoff[TP_DTYPES], underflow[TP_DTYPES], tolerances_per_term;
+    tp_ahead ahead; /* what a run of it reads */
 } tp_plan;
 
 /* plan_parse.c: fills an empty plan; -1 with an error set where the description is not sound. */
@@ -84,6 +86,9 @@ enum { TP_PLAN_PARTS = 6 };
 
 /* plan_prepare.c: finds out what the measuring steps need not do. */
 void tp_steps_prepare(tp_plan *plan);
+
+/* Adds what a run of a plan reads. */
+void tp_plan_ahead(const tp_plan *plan, tp_ahead *ahead);
 
 /* plan_run.c */
 int tp_plan_run_init(void);

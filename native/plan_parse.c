@@ -488,5 +488,7 @@ int tp_plan_parse(tp_plan *plan, PyObject *const *parts)
                  && read_scalars(&it, parts[4]) && read_tolerances(&it, parts[5]);
     if (!sound) return -1;
     tp_steps_prepare(plan);
-    return tp_tests_prepare(plan);
+    if (tp_tests_prepare(plan) < 0) return -1;
+    tp_plan_ahead(plan, &plan->ahead);
+    return 0;
 }

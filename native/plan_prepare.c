@@ -1,6 +1,8 @@
 /* What can be known of the steps of a plan before it runs. */
 #include "plan.h"
 
+#include <stddef.h>
+
 #include <math.h>
 
 static bool program_reads(const tp_program *program, uint8_t slot)
@@ -112,3 +114,30 @@ void tp_steps_prepare(tp_plan *plan)
     }
     for (int i = 0; i < plan->step_count; i++) join_rows(plan, &plan->steps[i]);
 }
+
+static void add_pass(tp_ahead *ahead, const tp_pass *pass)
+{
+    const size_t sinks = (size_t)pass->sink_count * sizeof *pass->sinks;
+    tp_ahead_add(ahead, pass, offsetof(tp_pass, sinks) + sinks);
+    tp_ahead_add(ahead, pass->program.nodes,
+                 (size_t)pass->program.count * sizeof *pass->program.nodes);
+}
+
+void tp_plan_ahead(const tp_plan *plan, tp_ahead *ahead)
+{
+    tp_ahead_add(ahead, &plan->field_count, offsetof(tp_plan, is_measured)
+                                                - offsetof(tp_plan, field_count));
+    tp_ahead_add(ahead, plan->steps, (size_t)plan->step_count * sizeof *plan->steps);
+    tp_ahead_add(ahead, &plan->steps, offsetof(tp_plan, roundoff) - offsetof(tp_plan, steps));
+    tp_ahead_add(ahead, plan->intervals, (size_t)plan->interval_count * sizeof *plan->intervals);
+    for (int i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].kind == TP_STEP_PASS) add_pass(ahead, plan->steps[i].pass);
+    tp_ahead_add(ahead, plan->limits, (size_t)plan->limit_count * sizeof *plan->limits);
+    tp_ahead_add(ahead, plan->outcomes, (size_t)plan->outcome_count * sizeof *plan->outcomes);
+    tp_ahead_add(ahead, &plan->roundoff[TP_F32], sizeof(double));
+    tp_ahead_add(ahead, &plan->underflow[TP_F32], sizeof(double));
+    tp_ahead_add(ahead, plan->tests.nodes,
+                 (size_t)plan->tests.count * sizeof *plan->tests.nodes);
+}
+
+void tp_plan_fetch(PyObject *plan) { tp_ahead_fetch(&((const tp_plan *)plan)->ahead); }

@@ -218,6 +218,7 @@ int tp_probe_see(tp_probe *self, PyObject *const *head, PyObject *const *inputs,
     if (self->thread == NULL || self->thread != PyThreadState_Get()) return 0;
     tp_watched *brick = layer_number(head[1]) == -2 ? NULL : find(self, head[0]);
     if (brick == NULL) return 0;
+    if (brick->plan != NULL) tp_plan_fetch(brick->plan);
     return watch(self, brick, head, inputs, names, ret) < 0 ? -1 : 1;
 }
 

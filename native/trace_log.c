@@ -3,10 +3,16 @@
 
 #include <math.h>
 
+#include "measure.h"
+#include "numpy_api.h"
+
+enum { AHEAD = 6 };
+
 typedef struct {
     tp_stats stats;
-    PyObject *array;
+    PyObject *array; /* or, where there is memory, its owner; or NULL */
     int kind, layer;
+    tp_kept kept;    /* becomes an array when somebody asks for it */
 } event;
 
 typedef struct {
@@ -38,17 +44,54 @@ static int grow(trace_log *self)
     return 0;
 }
 
+static event *append(PyObject *object, int kind, int layer, const tp_stats *stats)
+{
+    trace_log *self = (trace_log *)object;
+    if (TP_UNLIKELY(self->count == self->room) && grow(self) < 0) return NULL;
+    event *new = &self->events[self->count++];
+    new->stats = *stats;
+    new->array = NULL;
+    new->kept.floats = NULL;
+    new->kind = kind;
+    new->layer = layer;
+    return new;
+}
+
 int tp_trace_log_append(PyObject *object, int kind, int layer, const tp_stats *stats,
                         PyObject *array)
 {
-    trace_log *self = (trace_log *)object;
-    if (TP_UNLIKELY(self->count == self->room) && grow(self) < 0) return -1;
-    event *new = &self->events[self->count++];
-    new->stats = *stats;
+    event *new = append(object, kind, layer, stats);
+    if (TP_UNLIKELY(new == NULL)) return -1;
     new->array = Py_XNewRef(array);
-    new->kind = kind;
-    new->layer = layer;
     return 0;
+}
+
+int tp_trace_log_keep(PyObject *object, int kind, int layer, const tp_stats *stats,
+                      PyObject *owner, const tp_kept *kept)
+{
+    event *new = append(object, kind, layer, stats);
+    if (TP_UNLIKELY(new == NULL)) return -1;
+    new->array = Py_NewRef(owner);
+    new->kept = *kept;
+    return 0;
+}
+
+/* What an event kept; NULL with an error set without memory. */
+static PyObject *array_of(const event *e)
+{
+    npy_intp shape[TP_KEPT_DIMS];
+    if (e->array == NULL) return Py_NewRef(Py_None);
+    if (e->kept.floats == NULL) return Py_NewRef(e->array);
+    for (int axis = 0; axis < e->kept.ndim; axis++) shape[axis] = e->kept.shape[axis];
+    PyObject *owner = Py_NewRef(e->array);
+    PyObject *array = PyArray_SimpleNewFromData(e->kept.ndim, shape, NPY_FLOAT, e->kept.floats);
+    if (array == NULL) {
+        Py_DECREF(owner);
+        return NULL;
+    }
+    if (PyArray_SetBaseObject((PyArrayObject *)array, owner) == 0) return array;
+    Py_DECREF(array);
+    return NULL;
 }
 
 const tp_stats *tp_trace_log_last(PyObject *object)
@@ -80,9 +123,11 @@ static PyObject *log_item(trace_log *self, Py_ssize_t index)
     }
     const event e = self->events[index]; /* a collection may append, and move them */
     const tp_stats *s = &e.stats;
+    PyObject *array = array_of(&e);
+    if (array == NULL) return NULL;
     return Py_BuildValue("ii(LLLLddddddLL)N", e.kind, e.layer, s->count, s->nan_count,
                          s->posinf_count, s->neginf_count, s->min, s->max, s->sum, s->mean, s->m2,
-                         s->l2, s->argmin, s->argmax, Py_NewRef(e.array ? e.array : Py_None));
+                         s->l2, s->argmin, s->argmax, array);
 }
 
 static Py_ssize_t log_length(trace_log *self) { return self->count; }
@@ -138,11 +183,23 @@ static PyObject *log_arrays(trace_log *self, PyObject *kind)
     if (wanted == -1 && PyErr_Occurred()) return NULL;
     PyObject *arrays = PyList_New(0);
     for (Py_ssize_t i = 0; arrays != NULL && i < self->count; i++) {
-        const event *e = &self->events[i];
-        if (e->kind == wanted && e->array != NULL && PyList_Append(arrays, e->array) < 0)
-            Py_CLEAR(arrays);
+        const event e = self->events[i];
+        PyObject *array = e.kind == wanted && e.array != NULL ? array_of(&e) : NULL;
+        if (array != NULL && PyList_Append(arrays, array) < 0) Py_CLEAR(arrays);
+        else if (PyErr_Occurred()) Py_CLEAR(arrays);
+        Py_XDECREF(array);
     }
     return arrays;
+}
+
+/* last_norm(kind) */
+static PyObject *log_last_norm(trace_log *self, PyObject *kind)
+{
+    const long wanted = PyLong_AsLong(kind);
+    if (wanted == -1 && PyErr_Occurred()) return NULL;
+    const event *last = self->count ? &self->events[self->count - 1] : NULL;
+    if (last == NULL || last->kind != wanted || last->layer >= 0) Py_RETURN_NONE;
+    return PyFloat_FromDouble(last->stats.l2);
 }
 
 static int log_traverse(trace_log *self, visitproc visit, void *arg)
@@ -155,7 +212,13 @@ static int log_clear(trace_log *self)
 {
     Py_ssize_t count = self->count;
     self->count = 0;
-    for (Py_ssize_t i = 0; i < count; i++) Py_CLEAR(self->events[i].array);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        /* Nobody has touched them since they were kept, so each is fetched ahead of its turn. */
+        if (i + 2 * AHEAD < count) __builtin_prefetch(self->events[i + 2 * AHEAD].array);
+        if (i + AHEAD < count && self->events[i + AHEAD].array != NULL)
+            tp_view_ahead(self->events[i + AHEAD].array);
+        Py_CLEAR(self->events[i].array);
+    }
     return 0;
 }
 
@@ -175,6 +238,8 @@ static void log_dealloc(trace_log *self)
 static PyMethodDef log_methods[] = {
     {"append", log_append, METH_VARARGS, "append(kind, layer, figures, array or None)"},
     {"worst", (PyCFunction)log_worst, METH_NOARGS, "The worst figures, and where they are."},
+    {"last_norm", (PyCFunction)log_last_norm, METH_O,
+     "L2 norm of the last event's, if it is of this kind and of no layer; else None."},
     {"arrays", (PyCFunction)log_arrays, METH_O, "The arrays that events of a kind kept."},
     {NULL},
 };

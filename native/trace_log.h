@@ -21,6 +21,17 @@ extern PyTypeObject tp_trace_log_type;
    0, or -1 with MemoryError. */
 int tp_trace_log_append(PyObject *log, int kind, int layer, const tp_stats *stats,
                         PyObject *array);
+/* Memory of somebody's: floats in C order. */
+enum { TP_KEPT_DIMS = 4 };
+typedef struct {
+    float *floats; /* NULL: none */
+    int ndim;
+    Py_ssize_t shape[TP_KEPT_DIMS];
+} tp_kept;
+
+/* The same with memory that is there for as long as its owner is. */
+int tp_trace_log_keep(PyObject *log, int kind, int layer, const tp_stats *stats, PyObject *owner,
+                      const tp_kept *kept);
 /* The statistics of the last event; NULL without one. */
 const tp_stats *tp_trace_log_last(PyObject *log);
 

@@ -89,6 +89,8 @@ const tp_bounds *tp_plan_bounds(PyObject *plan);
    fit, values that no view understands). Never sets an error. `stats`, if not NULL, has room for
    one tp_stats a field; `measured` is 0 for those of which nothing was measured. */
 int tp_plan_run(PyObject *plan, PyObject *const *values, tp_stats *stats);
+/* Asks for the memory that a run of a plan will read. */
+void tp_plan_fetch(PyObject *plan);
 
 /* clock.c: a monotonic clock in ticks; the TSC where it is invariant, else nanoseconds. */
 #if defined(__x86_64__)
@@ -113,10 +115,12 @@ int tp_add_timer(PyObject *module);
 int tp_add_largest(PyObject *module);
 int tp_add_compare(PyObject *module);
 int tp_add_held(PyObject *module);
+int tp_add_written(PyObject *module);
 int tp_add_plan(PyObject *module);
 int tp_add_tracing(PyObject *module);
 int tp_add_probe(PyObject *module);
 int tp_add_hook(PyObject *module);
+int tp_add_module_call(PyObject *module);
 int tp_add_pass_end(PyObject *module);
 int tp_add_llama(PyObject *module);
 

@@ -67,7 +67,8 @@ def end(tracer: ModelTracer) -> Any:
 def test_what_holds_is_described(end: Any, tracer: ModelTracer) -> None:
     token = Token()
     logits, error = end.look(token.later(), token.sample(), token.cache())
-    row, tokens, share, norm = logits
+    row, tokens, share, norm, values = logits
+    assert values == tuple(row[list(tokens)].tolist())
     assert np.array_equal(row, token.logits[0])
     assert list(tokens) == list(np.argsort(-token.logits[0])[:5])
     assert norm == pytest.approx(np.linalg.norm(token.hidden))
@@ -107,7 +108,7 @@ def test_what_does_not_hold_is_left_to_python(end: Any, tracer: ModelTracer, fau
         lambda t: setattr(t, "norms", t.norms.astype(np.float64)),
         lambda t: setattr(t, "norms", "none"),
         lambda t: setattr(t, "logits", None),
-        lambda t: setattr(t, "logits", t.logits[0]),
+        lambda t: setattr(t, "logits", t.logits[0, 0]),
         lambda t: setattr(t, "hidden", np.float32(1)),
         lambda t: setattr(t, "hidden", t.hidden[None]),
         lambda t: setattr(t, "weight", t.weight[:, :-1]),
@@ -141,6 +142,16 @@ def test_entries_of_another_form_are_left_to_python(
     end: Any, later: Any, sample: Any, cache: Any
 ) -> None:
     assert end.look(later, sample, cache) is None
+
+
+def test_vector_is_as_good_as_the_row_of_a_matrix(end: Any) -> None:
+    token = Token()
+    expected = end.look(token.later(), token.sample(), token.cache())
+    token.logits, token.hidden = token.logits[0], token.hidden[-1]
+    found = end.look(token.later(), token.sample(), token.cache())
+    assert np.array_equal(found[0][0], expected[0][0])
+    assert found[0][1:] == expected[0][1:]
+    assert found[1] == expected[1]
 
 
 def test_nothing_to_look_at_is_nothing(end: Any) -> None:

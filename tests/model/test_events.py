@@ -69,6 +69,15 @@ def test_what_is_not_finite_is_worst_of_all(log: Log, bad: float) -> None:
     assert (magnitude[1:], error[1:]) == ((1, 0), (1, ATTENTION))
 
 
+def test_last_norm_is_of_a_kind_and_of_no_layer(log: Log) -> None:
+    assert log.last_norm(1) is None
+    append(log, 1, None, STATS)
+    assert log.last_norm(1) == STATS.l2
+    assert log.last_norm(2) is None
+    append(log, 1, 0, STATS)
+    assert log.last_norm(1) is None
+
+
 def test_row_sums_are_held_against_one(log: Log) -> None:
     for layer, sums in ((0, [1.0, 1.0]), (1, [1.1, 0.7]), (2, [1.2])):
         append(log, ATTENTION, layer, measure(np.array(sums)))

@@ -39,7 +39,14 @@ def compare_product(
 # held.c
 
 def held_is_clean(keys: Array, values: Array, layer: int, used: int, capacity: int, /) -> bool: ...
+
+# written.c
+
 def written_is_finite(tensors: list[Any], start: int, stop: int, /) -> bool: ...
+def written_in(layers: list[Any], kind: type, tokens: int, /) -> tuple[int, int] | None: ...
+def piece_sums(
+    keys: Any, values: Any, start: int, stop: int, positions: int, /
+) -> list[int] | None: ...
 
 # site.c, span.c, current.c, checked.c
 
@@ -84,6 +91,7 @@ class TraceLog:
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> tuple[int, int, _Figures, Array | None]: ...
     def worst(self) -> tuple[int, _Worst, int, _Worst, _Worst]: ...
+    def last_norm(self, kind: int, /) -> float | None: ...
     def arrays(self, kind: int, /) -> list[Array]: ...
 
 class Probe:
@@ -130,6 +138,20 @@ class Hook:
     ) -> None: ...
     def __call__(self, module: Any, arguments: Any, output: Any, /) -> None: ...
 
+# module_call.c
+
+class ModuleCall:
+    hooks: tuple[Callable[..., object], ...]
+    def __init__(
+        self,
+        module: Any,
+        call: Callable[..., Any],
+        before: tuple[dict[Any, Any], ...],
+        give_up: Callable[[], object],
+        /,
+    ) -> None: ...
+    def __call__(self, *arguments: Any, **options: Any) -> Any: ...
+
 # pass_end.c
 
 class PassEnd:
@@ -151,7 +173,7 @@ class PassEnd:
         /,
     ) -> (
         tuple[
-            tuple[Array, tuple[int, ...], float, float] | None,
+            tuple[Array, tuple[int, ...], float, float, tuple[float, ...]] | None,
             tuple[float, float, int, float, float, float, float] | None,
         ]
         | None

@@ -32,6 +32,8 @@ Figures: TypeAlias = tuple[
 """Of `TensorStats`, in the order of its attributes."""
 
 
+_L2: Final = 9  # among the figures of an event
+
 Worst: TypeAlias = tuple[float, int, int]
 """A figure, the layer (-1 is none) and the kind of its event; -Inf without one."""
 
@@ -62,6 +64,13 @@ class PythonLog:
 
     def __getitem__(self, index: int) -> tuple[int, int, Figures, Array | None]:
         return self._events[index]
+
+    def last_norm(self, kind: int) -> float | None:
+        """L2 norm of the last event's, if it is of this kind and of no layer."""
+        if not self._events:
+            return None
+        last, layer, figures, _ = self._events[-1]
+        return figures[_L2] if last == kind and layer < 0 else None
 
     def worst(self) -> tuple[int, Worst, int, Worst, Worst]:
         """The worst figures, NaN being worst of all, and where they are.

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from tracepact.core import native_core
+from tracepact.core.arrays import as_array
 from tracepact.model import kv_cache, logits
 from tracepact.model.bricks import KV_CACHE_WRITE
 from tracepact.model.events import HIDDEN, OUTPUT, Log
@@ -25,25 +26,23 @@ if TYPE_CHECKING:
     from tracepact.model.tracer import ModelTracer
 
 
-@dataclass(frozen=True, slots=True)
-class NewLogits:
+class NewLogits(NamedTuple):
     """Logits of the newest token of one sequence.
 
     Attributes:
-        values: [1, vocabulary], as the output matrix gave them.
+        values: [vocabulary], as the output matrix gave them; any array that can be measured.
         row_norms: [vocabulary], of the matrix.
-        hidden_norm: Of the final hidden state.
+        hidden: The final hidden state [n], or its L2 norm.
         lens: As `LogitRecord` has it.
     """
 
-    values: Array
+    values: Any
     row_norms: Array
-    hidden_norm: float
+    hidden: Any
     lens: logits.Lens | None
 
 
-@dataclass(frozen=True, slots=True)
-class CacheFill:
+class CacheFill(NamedTuple):
     """A cache in which nothing strange was found.
 
     Attributes:
@@ -59,8 +58,9 @@ class CacheFill:
     record: Callable[[], KvCacheRecord]
 
 
-Winners: TypeAlias = tuple[Array, Array, float]
-"""Ids [k] of the largest logits, these logits [k], the largest share of a bound."""
+Winners: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], float, float]
+"""Ids [k] of the largest logits, these logits [k], the largest share of a bound, the L2 norm of the
+hidden state."""
 
 
 class PassEnd:
@@ -86,7 +86,8 @@ class PassEnd:
         later: list[tuple[str, int | None, dict[str, Any], Any]] = []
         held: tuple[Any, ...] | None = None
         if top is not None:
-            inputs = {"hidden_norm": top.hidden_norm, "output_row_norms": top.row_norms}
+            hidden = "hidden_norm" if isinstance(top.hidden, float) else "x"
+            inputs = {hidden: top.hidden, "output_row_norms": top.row_norms}
             later.append((BrickId.LmHead, None, inputs, top.values))
         if cache is not None:
             if len(self._nothing) != cache.layers:
@@ -97,11 +98,9 @@ class PassEnd:
             return False
         last = tracer.last
         winners: Winners | None = None
-        if found[0] is not None and top is not None:
-            _, ids, share, _ = found[0]
-            tokens = np.array(ids, np.intp)
-            # Now, since an engine may use the memory of its logits again.
-            winners = tokens, top.values[0, tokens], share
+        if found[0] is not None:
+            _, ids, share, norm, values = found[0]
+            winners = ids, values, share, norm
         last.held = HeldPass(
             tests, last.position, last.log, winners, top, cache, tracer.config.full_ranks
         )
@@ -148,11 +147,11 @@ class HeldPass:
     def checked(self) -> Iterator[tuple[tuple[str, str], Mapping[str, Any], Context]]:
         """Contract and equation, fields, place, in order of execution; until the pass ends."""
         top, cache = self.top, self.cache
-        if top is not None:
+        if top is not None and self.winners is not None:
             fields: dict[str, Any] = {
-                "logits": top.values[0],
+                "logits": as_array(top.values),
                 "output_norms": top.row_norms,
-                "hidden_norm": top.hidden_norm,
+                "hidden_norm": self.winners[3],
             }
             context = Context(None, BrickId.LmHead, logits.TRACE, self.position)
             yield logits.EQUATION, fields, context
@@ -166,10 +165,10 @@ class HeldPass:
     def _logits(self) -> LogitRecord | None:
         if self.winners is None or self.top is None:
             return None
-        tokens, values, share = self.winners
+        tokens, values, share, _ = self.winners
         return LogitRecord(
-            tokens=tokens,
-            logits=values,
+            tokens=np.array(tokens, np.intp),
+            logits=np.array(values, np.float32),
             bound_utilization=share,
             temperature=0.0,
             top_p=1.0,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracepact.core import TensorStats
 from tracepact.model.batch import Batch, Request
@@ -15,8 +14,7 @@ from tracepact.tracing import Context
 from tracepact.types import Array
 
 
-@dataclass(frozen=True, slots=True)
-class Coming:
+class Coming(NamedTuple):
     """A pass that begins, or one that is looked at later than it ran.
 
     Attributes:

@@ -12,7 +12,7 @@ from tracepact.model.events import POINTS, Log
 from tracepact.model.forward import ForwardTraces
 from tracepact.model.logits import LogitRecord
 
-_DECIDED_EVERY: Final = 16
+_DECIDED_EVERY: Final = 64
 """Passes of which one is asked for its deciding layer, which takes a product with hidden states."""
 
 
@@ -81,6 +81,13 @@ class RunSummary:
     def count(self, trace: str | None, conditions: int) -> None:
         """Count conditions that were tested for a trace; None is bricks."""
         self.checks[trace] += conditions
+
+    def count_pass(self, bricks: int, activation_checks: int, attention_checks: int) -> None:
+        """Count what was tested in one pass for bricks, MLT-01 and MLT-02."""
+        checks = self.checks
+        checks[None] += bricks
+        checks[activations.TRACE] += activation_checks
+        checks[attention.TRACE] += attention_checks
 
     def add(self, traces: ForwardTraces) -> None:
         """Take in one forward pass."""

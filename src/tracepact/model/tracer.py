@@ -450,9 +450,7 @@ class ModelTracer:
     def add_counted(self, bricks: int, activation_checks: int, attention_checks: int) -> None:
         """Take in how many conditions a native probe has tested in this pass."""
         with self._lock:
-            self.summary.count(None, bricks)
-            self.summary.count(activations.TRACE, activation_checks)
-            self.summary.count(attention.TRACE, attention_checks)
+            self.summary.count_pass(bricks, activation_checks, attention_checks)
 
     # -- checking ----------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ def test_products_of_a_prompt_are_compared_at_once(package: str) -> None:
     ):
         assert seen.decode([1 + i % 50 for i in range(3 * products._EVERY)], 0) == 0
         assert tracer.summary.records["MLT-04"] == 3
-        seen.write(2 * products._EVERY, prompt=[7], position=3 * products._EVERY)
+        seen.write(4 * products._EVERY, prompt=[7], position=3 * products._EVERY)
         assert tracer.summary.records["MLT-04"] == 3 + 2
     assert watched.violations == []
 
@@ -119,6 +119,6 @@ def test_products_of_a_real_model_keep_within_it(
 
         tracer.record_quantised_product = noted  # type: ignore[method-assign]
         seen.write(220, prompt=[1, 504, 3575, 253])
-    assert len(found) > 150
+    assert len(found) > 100
     assert max(found) < HEALTHY
     assert watched.violations == []

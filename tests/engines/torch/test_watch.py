@@ -24,7 +24,8 @@ FAMILIES = sorted(families.CONFIGS)
 
 
 def hooks(model: Any) -> int:
-    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+    ordinary = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+    return ordinary + sum("_compiled_call_impl" in m.__dict__ for m in model.modules())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -456,3 +457,21 @@ def test_compiled_model_is_watched_at_its_ends_and_writes_the_same() -> None:
     checks = {row.trace: row.checks for row in tracer.summary.rows()}
     assert checks["MLT-05"] > 0
     assert checks["MLT-01"] == 0
+
+
+@pytest.mark.parametrize("compiled", ["forward", "layer", "layer in place"])
+def test_parts_that_are_compiled_raise_no_alarm_and_write_the_same(compiled: str) -> None:
+    model = families.build("llama")
+    expected = generate(model)
+    if compiled == "forward":
+        model.forward = torch.compile(model.forward, backend="eager")
+    elif compiled == "layer":
+        model.model.layers[1] = torch.compile(model.model.layers[1], backend="eager")
+    else:
+        model.model.layers[0].compile(backend="eager")
+    watched = Watched()
+    with tp.trace(model, layer=watched.layer) as tracer:
+        assert torch.equal(generate(model), expected)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+    assert tracer.summary.checks["MLT-05"] > 0

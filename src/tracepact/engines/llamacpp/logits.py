@@ -17,7 +17,6 @@ from tracepact.model.pass_end import NewLogits
 from tracepact.types import Array, BrickId
 
 _POST_NORM: Final = POINTS.index("post-norm")
-_L2: Final = 9  # among the figures of an event
 
 ROUNDED: Final = 1.03
 """Quantised products round their input to 8 bits a block of 32: each element by at most 1/254 of
@@ -70,7 +69,7 @@ class LogitTrace:
             return None
         values = values if self._bias is None else values - self._bias
         lens = None if self._file is None else self._lens
-        return NewLogits(values[None], self._row_norms, ROUNDED * norm, lens)
+        return NewLogits(values, self._row_norms, ROUNDED * norm, lens)
 
     def record(self, call: Call) -> None:
         """Hand the newest logits of every sequence to the tracer; the last one's are kept.
@@ -94,11 +93,7 @@ class LogitTrace:
 
     def _hidden_norm(self) -> float | None:
         """Of the final norm's result, which is the last that MLT-01 has looked at."""
-        log = self._tracer.last.log
-        if not len(log):
-            return None
-        kind, layer, figures, _ = log[len(log) - 1]
-        return figures[_L2] if kind == _POST_NORM and layer < 0 else None
+        return self._tracer.last.log.last_norm(_POST_NORM)
 
     def _values(self, token: int) -> Array | None:
         address = self._logits(self._context, token)

@@ -17,7 +17,8 @@ ROWS: Final = 64
 """Outputs that are looked at; of fewer, a chance cancellation would look like an error."""
 
 _EVERY: Final = 8
-"""Tokens after which a product is compared: dequantising rows costs more than all other checks."""
+"""Tokens of prompts after which a product is compared, half as many as decoded ones: dequantising
+rows costs more than all other checks."""
 
 _MOST: Final = 8
 """Products that one pass compares: those of a layer."""
@@ -53,7 +54,7 @@ class ProductTrace:
         self._tracer = tracer
         self._file = file
         self._rules: list[int] = []
-        self._tokens = _EVERY - 1
+        self._halves = 2 * _EVERY - 1  # decoded tokens count half
         self._taken = 0
         self._turn: set[int] = set()
         self._missing = 0
@@ -73,7 +74,8 @@ class ProductTrace:
 
     def take_turn(self, tokens: int) -> list[int]:
         """The products to look at in a pass of so many tokens."""
-        due, self._tokens = divmod(self._tokens + tokens, _EVERY)
+        halves = self._halves + (tokens if tokens == 1 else 2 * tokens)
+        due, self._halves = divmod(halves, 2 * _EVERY)
         due, known = min(due, _MOST), len(self._rules)
         self._missing = 0 if known else due
         turn = [self._rules[(self._taken + i) % known] for i in range(min(due, known))]

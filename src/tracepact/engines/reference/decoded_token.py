@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from tracepact.engines.reference.model import ReferenceModel
     from tracepact.engines.reference.sampling import Sampler
 
-Logits: TypeAlias = tuple[Array, tuple[int, ...], float, float]
-"""Logits [vocabulary], ids of the largest, largest share of a bound, norm of the hidden state."""
+Logits: TypeAlias = tuple[Array, tuple[int, ...], float, float, tuple[float, ...]]
+"""Logits [vocabulary], ids of the largest, largest share of a bound, norm of the hidden state, the
+largest."""
 
 Error: TypeAlias = tuple[float, float, int, float, float, float, float]
 """The figures of `ErrorStats`."""
@@ -106,11 +107,10 @@ class DecodedToken:
     def _logits(self) -> LogitRecord | None:
         if self.found[0] is None:
             return None
-        values, ids, share, _ = self.found[0]
-        tokens = np.array(ids, np.intp)
+        _, ids, share, _, values = self.found[0]
         return LogitRecord(
-            tokens=tokens,
-            logits=values[tokens],
+            tokens=np.array(ids, np.intp),
+            logits=np.array(values, np.float32),
             bound_utilization=share,
             temperature=self.sampler.temperature if self.sampler else 0.0,
             top_p=self.sampler.top_p if self.sampler else 1.0,

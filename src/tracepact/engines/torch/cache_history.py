@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
 
+from tracepact.core import native_core
 from tracepact.types import Array
 
 _PIECE: Final = 16
@@ -16,23 +18,19 @@ _PIECE: Final = 16
 LOOK_BACK: Final = 128
 """Positions of one layer that a pass looks at again, so that the cost does not grow."""
 
-_BITS: Final = {8: torch.int64, 4: torch.int32, 2: torch.int16}
+_BITS: Final = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.int8}
 
 
-class Held(Protocol):
-    """One layer of a cache."""
+class Layer(Protocol):
+    """One layer of a cache; those of transformers are such."""
 
     @property
     def keys(self) -> torch.Tensor:
-        """[batch, kv heads, positions, head_dim]; values likewise."""
+        """[1, kv heads, positions, head_dim], on the CPU; values likewise."""
 
     @property
     def values(self) -> torch.Tensor:
         """As `keys`."""
-
-    @property
-    def used(self) -> int:
-        """Positions in use."""
 
 
 class CacheHistory:
@@ -45,69 +43,72 @@ class CacheHistory:
 
     def __init__(self) -> None:
         self._cache: weakref.ref[Any] | None = None
-        self._sums: list[torch.Tensor] = []
+        self._sums: list[list[int]] = []
         self._used = 0
         self._turn = 0
         self._next: list[int] = []
 
-    def look(self, cache: Any, held: list[Any], tokens: int) -> Array | None:
+    def look(self, cache: Any, layers: Sequence[Any], used: int, tokens: int) -> Array | None:
         """Positions (in pieces) that have changed, by layer [layers]; None where all is well.
 
         Args:
             cache: The cache, after a pass.
-            held: Its layers, `Held`.
+            layers: Of it, each a `Layer`.
+            used: Positions that each of them has in use; 0 for a cache that is not looked at.
             tokens: That the pass has written.
         """
-        if not held or any(_is_left_out(each) for each in held):
+        if not used:
             self._cache = None
             return None
         is_same = self._cache is not None and self._cache() is cache
-        if not is_same or len(self._sums) != len(held) or held[0].used != self._used + tokens:
-            self._begin(cache, held)
+        if not is_same or len(self._sums) != len(layers) or used != self._used + tokens:
+            self._begin(cache, layers, used)
             return None
-        self._used = held[0].used
-        layer = self._turn % len(held)
+        self._used = used
+        index = self._turn % len(layers)
         self._turn += 1
-        known, now = self._sums[layer], held[layer]
-        start = self._next[layer] if self._next[layer] < len(known) else 0
+        known, layer = self._sums[index], layers[index]
+        start = self._next[index] if self._next[index] < len(known) else 0
         stop = min(len(known), start + LOOK_BACK // _PIECE)
-        self._next[layer] = stop
-        found = _sums(now, start, stop)
-        changed = int((found != known[start:stop]).sum()) if stop > start else 0
-        known[start:stop] = found
-        pieces = now.used // _PIECE
+        self._next[index] = stop
+        pieces = used // _PIECE
+        changed = 0
+        if stop > start:
+            found = _sums(layer, start, stop)
+            if found != known[start:stop]:
+                changed = sum(a != b for a, b in zip(found, known[start:stop], strict=True))
+                known[start:stop] = found
         if pieces > len(known):
-            self._sums[layer] = torch.cat([known, _sums(now, len(known), pieces)])
+            known += _sums(layer, len(known), pieces)
         if not changed:
             return None
-        overwritten = np.zeros(len(held), np.int64)
-        overwritten[layer] = changed
+        overwritten = np.zeros(len(layers), np.int64)
+        overwritten[index] = changed
         return overwritten
 
-    def _begin(self, cache: Any, held: list[Any]) -> None:
+    def _begin(self, cache: Any, layers: Sequence[Any], used: int) -> None:
         try:
             self._cache = weakref.ref(cache)
         except TypeError:  # a tuple, which has no identity to rely on
             self._cache = None
             return
-        self._used = held[0].used
-        self._sums = [_sums(each, 0, each.used // _PIECE) for each in held]
-        self._next = [0] * len(held)
+        self._used = used
+        self._sums = [_sums(each, 0, used // _PIECE) for each in layers]
+        self._next = [0] * len(layers)
 
 
-def _is_left_out(held: Held) -> bool:
-    keys = held.keys
-    is_whole = keys.shape[2] >= held.used and held.values.shape[2] >= held.used
-    return keys.shape[0] != 1 or keys.device.type != "cpu" or not is_whole
-
-
-def _sums(held: Held, start: int, stop: int) -> torch.Tensor:
-    """Of the pieces from `start` to `stop`, int64 [pieces]."""
+def _sums(layer: Layer, start: int, stop: int) -> list[int]:
+    """Of the pieces from `start` to `stop`; keys and values that change places are another sum."""
+    native = native_core()
+    if native is not None:
+        found: list[int] | None = native.piece_sums(layer.keys, layer.values, start, stop, _PIECE)
+        if found is not None:
+            return found
     total = torch.zeros(stop - start, dtype=torch.int64)
-    for tensor in (held.keys, held.values):
+    for tensor in (layer.keys, layer.values):
         part = tensor.detach()[0, :, start * _PIECE : stop * _PIECE]
         bits = part.view(_BITS[part.element_size()])
         shape = (bits.shape[0], stop - start, _PIECE * bits.shape[2])
-        # Keys and values that have changed places are another sum.
         total = 31 * total + bits.reshape(shape).sum((0, 2))
-    return total
+    sums: list[int] = total.tolist()
+    return sums

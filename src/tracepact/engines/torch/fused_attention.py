@@ -66,12 +66,14 @@ class FusedAttentionTrace:
         listeners: dict[int, Any] = {}  # by thread
 
         def listen(module: nn.Module, arguments: Any) -> None:
-            if forward.is_on:
+            if forward.is_on and not torch.compiler.is_compiling():
                 listener: Any = _Listener()
                 listener.__enter__()
                 listeners[threading.get_ident()] = listener
 
         def look(module: nn.Module, arguments: Any, output: Any) -> None:
+            if torch.compiler.is_compiling():
+                return
             listener = listeners.pop(threading.get_ident(), None)
             if listener is None:
                 return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,19 +36,25 @@ class _Held:
     may_grow: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a cache holds after a pass.
+class Found(NamedTuple):
+    """What a cache holds after a pass, in numbers: its tensors may be large, and are let go.
 
     Attributes:
-        held: Its layers.
-        changed: Pieces that earlier passes wrote and that are no longer the same, [layers].
-        is_clean: Whether nothing is wrong for sure.
+        layers: How many it has.
+        used: Positions in use, of the layer that has most.
+        capacity: Positions there are; 0 where it grows.
+        bytes_used: Of the positions in use.
+        bytes_total: Of all.
+        wrong: NaN and Inf among what the pass wrote, and what was written past the end or is no
+            longer the same, both [layers]; None where nothing is wrong for sure.
     """
 
-    held: list[_Held]
-    changed: Array | None
-    is_clean: bool
+    layers: int
+    used: int
+    capacity: int
+    bytes_used: int
+    bytes_total: int
+    wrong: tuple[Array, Array] | None
 
 
 class _Histories(threading.local):
@@ -83,92 +90,127 @@ class CacheTrace:
         held = layers_of(forward.cache)
         short = [each for each in held if each.capacity is not None]
         if any(each.used + forward.tokens > (each.capacity or 0) for each in short):
-            self._record(tracer, forward, held, forward.tokens, None)
+            wrong = np.zeros(len(held), np.int64), _overrun(held, forward.tokens)
+            self.record(tracer, forward, _found(held, wrong), forward.tokens)
             tracer.report()
 
     def after(self, tracer: ModelTracer, forward: ForwardPass, cache: Any) -> Found | None:
         """Look at what a cache holds after a pass; None where there is none, or nobody asks."""
-        held = layers_of(cache) if tracer.config.kv_cache else []
+        if not tracer.config.kv_cache:
+            return None
+        if forward.batch == 1 and forward.is_decoding:
+            grown = self._grown(forward, cache)
+            if grown is not None:
+                return grown
+        held = layers_of(cache)
         if not held:
             return None
         changed = None
         if all(each.capacity is None and each.may_grow for each in held):
-            changed = self._history.of_thread.look(cache, held, forward.tokens)
-        is_clean = changed is None and all(
-            each.capacity is None or each.used <= each.capacity for each in held
-        )
-        return Found(held, changed, is_clean and _is_finite(held, forward))
+            used = held[0].used
+            if any(_is_left_out(each) or each.used != used for each in held):
+                used = 0
+            changed = self._history.of_thread.look(cache, held, used, forward.tokens)
+        if changed is None:
+            is_within = all(e.capacity is None or e.used <= e.capacity for e in held)
+            if is_within and _is_finite(held, forward):
+                return _found(held, None)
+            changed = _overrun(held, 0)
+        nonfinite = np.array([_nonfinite(each, forward) for each in held], np.int64)
+        return _found(held, (nonfinite, changed))
+
+    def _grown(self, forward: ForwardPass, cache: Any) -> Found | None:
+        """The same at once for one token in a cache that grows; None where Python has to look."""
+        native, layers = native_core(), getattr(cache, "layers", None)
+        if native is None or type(layers) is not list or not layers:
+            return None
+        kind = type(layers[0])
+        if kind.__name__ != "DynamicLayer" or kind.__module__ != "transformers.cache_utils":
+            return None
+        found = native.written_in(layers, kind, forward.tokens)
+        if found is None:
+            return None
+        used, size = found
+        changed = self._history.of_thread.look(cache, layers, used, forward.tokens)
+        wrong = None if changed is None else (np.zeros(len(layers), np.int64), changed)
+        return Found(len(layers), used, 0, size, size, wrong)
 
     def fill(self, forward: ForwardPass, found: Found) -> CacheFill:
-        """What was found, where it is clean."""
-        held, position, tokens = found.held, forward.position, forward.tokens
-        used = max(each.used for each in held)
-        capacity = max(each.capacity or 0 for each in held) or max(used, self._limit or 0)
-        return CacheFill(
-            used, capacity, len(held), lambda: self._figures(position, tokens, held, 0, 0, 0)
+        """What was found, where nothing is wrong."""
+        record = functools.partial(
+            self._figures, forward.position, forward.tokens, found, nonfinite=0, overrun=0
         )
+        return CacheFill(found.used, self._capacity(found), found.layers, record)
 
-    def record(self, tracer: ModelTracer, forward: ForwardPass, found: Found) -> None:
-        """Hand what was found to the tracer."""
-        self._record(tracer, forward, found.held, 0, found.changed)
-
-    def _record(
-        self,
-        tracer: ModelTracer,
-        forward: ForwardPass,
-        held: list[_Held],
-        coming: int,
-        changed: Array | None,
+    def record(
+        self, tracer: ModelTracer, forward: ForwardPass, found: Found, coming: int = 0
     ) -> None:
-        nonfinite = np.zeros(len(held), np.int64)
-        overrun = np.zeros(len(held), np.int64) if changed is None else changed
-        for index, each in enumerate(held):
-            if each.capacity is not None:
-                overrun[index] = max(0, each.used + coming - each.capacity)
-        if not coming and not _is_finite(held, forward):
-            nonfinite[:] = [_nonfinite(each, forward) for each in held]
-        record = self.record_of(forward, held, coming, int(nonfinite.sum()), int(overrun.sum()))
+        """Hand what was found to the tracer; `coming` positions are about to be written."""
+        nothing = np.zeros(found.layers, np.int64)
+        nonfinite, overrun = found.wrong or (nothing, nothing)
+        record = self._figures(
+            forward.position,
+            forward.tokens,
+            found._replace(used=found.used + coming),
+            nonfinite=int(nonfinite.sum()),
+            overrun=int(overrun.sum()),
+        )
         tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=overrun)
 
-    def record_of(
-        self,
-        forward: ForwardPass,
-        held: list[_Held],
-        coming: int = 0,
-        nonfinite: int = 0,
-        overrun: int = 0,
-    ) -> KvCacheRecord:
+    def record_of(self, forward: ForwardPass, held: list[_Held]) -> KvCacheRecord:
         """What a cache of these layers holds; asks no device."""
-        return self._figures(forward.position, forward.tokens, held, coming, nonfinite, overrun)
+        found = _found(held, None)
+        return self._figures(forward.position, forward.tokens, found, nonfinite=0, overrun=0)
+
+    def _capacity(self, found: Found) -> int:
+        return found.capacity or max(found.used, self._limit or 0)
 
     def _figures(
-        self,
-        position: int,
-        tokens: int,
-        held: list[_Held],
-        coming: int,
-        nonfinite: int,
-        overrun: int,
+        self, position: int, tokens: int, found: Found, *, nonfinite: int, overrun: int
     ) -> KvCacheRecord:
         positions = position + tokens
-        used = max(each.used for each in held) + coming
-        capacity = max(each.capacity or 0 for each in held)
         return KvCacheRecord(
-            used=used,
-            capacity=capacity or max(used, self._limit or 0),
-            bytes_used=sum(
-                (each.keys.nbytes + each.values.nbytes)
-                * min(each.used, each.keys.shape[2]) // max(1, each.keys.shape[2])
-                for each in held
-            ),
-            bytes_total=sum(each.keys.nbytes + each.values.nbytes for each in held),
-            evictions=max(0, positions - used),
+            used=found.used,
+            capacity=self._capacity(found),
+            bytes_used=found.bytes_used,
+            bytes_total=found.bytes_total,
+            evictions=max(0, positions - found.used),
             hit_rate=position / positions if positions else 0.0,
-            oldest_position=max(0, positions - used),
+            oldest_position=max(0, positions - found.used),
             fragmentation=0.0,
             nonfinite=nonfinite,
             guard_writes=overrun,
-        )  # fmt: skip
+        )
+
+
+def _found(held: list[_Held], wrong: tuple[Array, Array] | None) -> Found:
+    sizes = [(each, each.keys.nbytes + each.values.nbytes) for each in held]
+    return Found(
+        layers=len(held),
+        used=max(each.used for each in held),
+        capacity=max(each.capacity or 0 for each in held),
+        bytes_used=sum(
+            size * min(each.used, each.keys.shape[2]) // max(1, each.keys.shape[2])
+            for each, size in sizes
+        ),
+        bytes_total=sum(size for _, size in sizes),
+        wrong=wrong,
+    )
+
+
+def _overrun(held: list[_Held], coming: int) -> Array:
+    """Positions past the capacity, [layers]."""
+    over = [
+        0 if each.capacity is None else max(0, each.used + coming - each.capacity) for each in held
+    ]
+    return np.array(over, np.int64)
+
+
+def _is_left_out(held: _Held) -> bool:
+    """Whether what earlier passes have written is not looked at again."""
+    keys = held.keys
+    is_whole = keys.shape[2] >= held.used and held.values.shape[2] >= held.used
+    return keys.shape[0] != 1 or keys.device.type != "cpu" or not is_whole
 
 
 def layers_of(cache: Any) -> list[_Held]:

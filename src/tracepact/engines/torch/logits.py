@@ -45,13 +45,15 @@ class LogitTrace:
         """
         if self._row_norms is None or self._bias is not None or forward.hidden is None:
             return None
-        x, ret = (value.detach() for value in forward.hidden)
-        if ret.device.type != "cpu" or ret.numel() != len(self._row_norms):
+        x, ret = forward.hidden
+        if ret.numel() != len(self._row_norms):
             return None
-        norm = float(row_reduce("row_norms", as_array(x.reshape(-1))))
         lens = None if self._norm is None or self._weight is None else self._lens
-        values = as_array(ret.reshape(1, -1))
-        return NewLogits(values, self._row_norms, norm, lens)
+        if ret.requires_grad:
+            x, ret = x.detach(), ret.detach()
+        ret = ret.reshape(-1)
+        values = ret if ret.dtype == torch.float32 else as_array(ret)
+        return NewLogits(values, self._row_norms, x.reshape(-1), lens)
 
     def newest(
         self, forward: ForwardPass

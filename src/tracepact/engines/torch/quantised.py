@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import torch
@@ -57,19 +58,21 @@ class ProductTrace:
     def __len__(self) -> int:
         return len(self._products)
 
-    def register(self, turn: int, tracer: ModelTracer, forward: ForwardPass) -> Any:
-        """Put a hook on the product whose turn it is; returns its handle."""
+    def hook(
+        self, turn: int, tracer: ModelTracer, forward: ForwardPass
+    ) -> tuple[nn.Module, Callable[..., None]]:
+        """The module whose turn it is, and what is to be called after it."""
         product, counterpart = self._products[turn % len(self._products)]
         first = turn // len(self._products) * ROWS
 
         def hook(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-            if forward.is_on and arguments:
+            if forward.is_on and arguments and not torch.compiler.is_compiling():
                 try:
                     _record(tracer, forward, product, counterpart, first, arguments[0], output)
                 except Exception as error:
                     tracer.layer.fault("MLT-04", error)
 
-        return product.module.register_forward_hook(hook)
+        return product.module, hook
 
 
 def _record(

@@ -23,6 +23,7 @@ from tracepact.engines.torch.fused_attention import NOTE, FusedAttentionTrace
 from tracepact.engines.torch.kv_cache import CacheTrace
 from tracepact.engines.torch.logits import LogitTrace
 from tracepact.engines.torch.mapping import ATTENTION, LAYER, MLP, MappedModule, map_model
+from tracepact.engines.torch.module_hooks import Hook, ModuleHooks
 from tracepact.engines.torch.probe import new_probe
 from tracepact.engines.torch.quantised import ProductTrace
 from tracepact.engines.torch.structure import text_config, unwrapped
@@ -32,8 +33,10 @@ from tracepact.model.pass_end import PassEnd
 from tracepact.profiling import BrickProfiler
 from tracepact.types import BrickId
 
-_Hook = Callable[..., None]
 _NOT_BRICKS: Final = frozenset({LAYER, ATTENTION, MLP})
+COMPARED_EVERY: Final = 4
+"""Decoded tokens of which one has a product compared, where there is no reference."""
+
 _watched: Final[weakref.WeakSet[nn.Module]] = weakref.WeakSet()
 
 
@@ -78,8 +81,10 @@ class TorchWatch:
         self._probe = self._deferred or new_probe(tracer)
         self._pass = ForwardPass()
         self._handles: list[Any] = []
-        self._in_turn: list[Any] = []
-        self._products: dict[int, list[tuple[nn.Module, _Hook]]] = {}
+        self._of_pass: list[Any] = []
+        self._in_turn: tuple[int | None, list[Any]] = (None, [])
+        self._hooks: dict[nn.Module, ModuleHooks] = {}
+        self._products: dict[int, list[tuple[nn.Module, Hook]]] = {}
         self._passes = itertools.count()
         self._lock = threading.Lock()
         config = text_config(unwrapped(model))
@@ -95,6 +100,8 @@ class TorchWatch:
             self._fused = FusedAttentionTrace(layers)
             tracer.summary.attention_note = NOTE
         self._compared = ProductTrace(self.map, reference) if tracer.config.quantisation else None
+        # Without a reference only a wrong kernel is found, which is wrong in every pass.
+        self._compared_every = COMPARED_EVERY if reference is None else 1
 
     def install(self) -> None:
         """Put the hooks on.
@@ -130,10 +137,9 @@ class TorchWatch:
     def remove(self) -> None:
         """Take them off again."""
         with self._lock:
-            for handle in [*self._handles, *self._in_turn]:
+            for handle in [*self._handles, *self._of_pass, *self._in_turn[1]]:
                 handle.remove()
-            self._handles.clear()
-            self._in_turn.clear()
+            self._handles, self._of_pass, self._in_turn = [], [], (None, [])
         _watched.discard(self._model)
         self._probe.end()
 
@@ -193,7 +199,7 @@ class TorchWatch:
         """MLT-03 and MLT-05; where they hold for one token, at once."""
         tracer, logits = self._tracer, self._logits
         found = self._cache.after(tracer, forward, cache)
-        if forward.batch == 1 and forward.is_decoding and (found is None or found.is_clean):
+        if forward.batch == 1 and forward.is_decoding and (found is None or found.wrong is None):
             top = None if logits is None else logits.alone(forward)
             fill = None if found is None else self._cache.fill(forward, found)
             is_whole = logits is None or top is not None
@@ -206,24 +212,31 @@ class TorchWatch:
             self._cache.record(tracer, forward, found)
 
     def _take_turns(self, is_decoding: bool) -> None:
-        """Watch the products of every layer of a prompt, and of one layer of a decoded token."""
-        layers, turn = list(self._products), next(self._passes)
-        if is_decoding and layers:
-            layers = [layers[turn % len(layers)]]
+        """Watch the products of every layer of a prompt, and of one layer of a decoded token.
+
+        One product is compared (MLT-04): in prompts, and in decoded tokens as often as is said.
+        """
+        turn, layers = next(self._passes), len(self._products)
+        watched = turn % layers if is_decoding and layers else None
         with self._lock:  # another thread's pass may begin now; it sees these hooks or its own
-            for handle in self._in_turn:
+            for handle in self._of_pass:
                 handle.remove()
-            self._in_turn = [
-                module.register_forward_hook(hook)
-                for layer in layers
-                for module, hook in self._products[layer]
-            ]
+            self._of_pass = []
+            if watched != self._in_turn[0] or not self._in_turn[1]:
+                for handle in self._in_turn[1]:
+                    handle.remove()
+                of_layers = list(self._products.values())
+                chosen = of_layers if watched is None else [of_layers[watched]]
+                handles = [self._hooks_of(m).add(hook) for each in chosen for m, hook in each]
+                self._in_turn = watched, handles
             if self._deferred is not None:
                 return  # these compare values, and would wait for them
             if self._fused is not None:
-                self._in_turn += self._fused.register(turn, self._tracer, self._pass)
-            if self._compared:
-                self._in_turn.append(self._compared.register(turn, self._tracer, self._pass))
+                self._of_pass += self._fused.register(turn, self._tracer, self._pass)
+            every = self._compared_every
+            if self._compared and (turn % every == 0 or not is_decoding):
+                module, hook = self._compared.hook(turn // every, self._tracer, self._pass)
+                self._of_pass.append(self._hooks_of(module).add(hook))
 
     # -- modules -----------------------------------------------------------------------------
 
@@ -239,16 +252,20 @@ class TorchWatch:
             if layer == 0:  # where the others begin, the one before has ended
                 first = self._layer_input(layer)
                 self._handles.append(module.register_forward_pre_hook(first, with_kwargs=True))
-            self._add(module, self._native(mapped, self._layer_output(layer), None))
+            output = self._native(mapped, self._layer_output(layer), None)
+            self._add(module, output, sees_arguments=False)
         elif mapped.brick == ATTENTION:
             if config.attention and self._fused is None and not hasattr(module, "sinks"):
                 rows = self._attention_rows(mapped)
-                self._add(module, self._native(mapped, rows, BrickId.AttentionSoftmax, part=1))
+                rows = self._native(mapped, rows, BrickId.AttentionSoftmax, part=1)
+                self._add(module, rows, sees_arguments=False)
             if config.activations:
-                self._add(module, self._native(mapped, self._part(mapped), ATTENTION))
+                part = self._native(mapped, self._part(mapped), ATTENTION)
+                self._add(module, part, sees_arguments=False)
         elif mapped.brick == MLP:
             if config.activations:
-                self._add(module, self._native(mapped, self._part(mapped), MLP))
+                part = self._native(mapped, self._part(mapped), MLP)
+                self._add(module, part, sees_arguments=False)
         else:
             self._watch_brick(mapped)
 
@@ -273,18 +290,27 @@ class TorchWatch:
             else:
                 self._add(module, hook)
 
-    def _add(self, module: nn.Module, hook: _Hook) -> None:
-        self._handles.append(module.register_forward_hook(hook))
+    def _add(self, module: nn.Module, hook: Hook, *, sees_arguments: bool = True) -> None:
+        self._handles.append(self._hooks_of(module, sees_arguments=sees_arguments).add(hook))
+
+    def _hooks_of(self, module: nn.Module, *, sees_arguments: bool = True) -> ModuleHooks:
+        found = self._hooks.get(module)
+        if found is None:
+            # What is timed has hooks that run before it, which are to be had in one way only.
+            is_quick = self._probe.hook is not None and self._profiler is None
+            found = ModuleHooks(module, is_quick=is_quick, sees_arguments=sees_arguments)
+            self._hooks[module] = found
+        return found
 
     def _native(
         self,
         mapped: MappedModule,
-        hook: _Hook,
+        hook: Hook,
         brick: str | None,
         names: tuple[str, ...] = (),
         fields: dict[str, Any] | None = None,
         part: int = 0,
-    ) -> _Hook:
+    ) -> Hook:
         """The same hook without Python for what holds, where that serves and nothing is timed."""
         make = self._probe.hook
         if make is None or self._profiler is not None:
@@ -292,7 +318,7 @@ class TorchWatch:
         fields = fields or {}
         return make(brick, mapped.layer, (*names, *fields), tuple(fields.values()), hook, part)
 
-    def _layer_input(self, layer: int) -> _Hook:
+    def _layer_input(self, layer: int) -> Hook:
         forward, residual = self._pass, self._probe.residual
 
         def hook(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -303,7 +329,7 @@ class TorchWatch:
 
         return self._safe(hook)
 
-    def _layer_output(self, layer: int) -> _Hook:
+    def _layer_output(self, layer: int) -> Hook:
         forward, residual = self._pass, self._probe.residual
 
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
@@ -313,7 +339,7 @@ class TorchWatch:
 
         return self._safe(hook)
 
-    def _brick(self, mapped: MappedModule, name: str, fields: dict[str, Any]) -> _Hook:
+    def _brick(self, mapped: MappedModule, name: str, fields: dict[str, Any]) -> Hook:
         forward, run, residual = self._pass, self._probe.run, self._probe.residual
         brick, layer = mapped.brick, mapped.layer
 
@@ -327,7 +353,7 @@ class TorchWatch:
 
         return self._safe(hook)
 
-    def _head(self, mapped: MappedModule, fields: dict[str, Any] | None) -> _Hook:
+    def _head(self, mapped: MappedModule, fields: dict[str, Any] | None) -> Hook:
         forward, run, brick = self._pass, self._probe.run, mapped.brick
 
         def hook(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
@@ -341,7 +367,7 @@ class TorchWatch:
 
         return self._safe(hook)
 
-    def _result(self, mapped: MappedModule) -> _Hook:
+    def _result(self, mapped: MappedModule) -> Hook:
         forward, layer, brick = self._pass, mapped.layer, mapped.brick
         activation = self._probe.activation
 
@@ -351,7 +377,7 @@ class TorchWatch:
 
         return self._safe(hook)
 
-    def _part(self, mapped: MappedModule) -> _Hook:
+    def _part(self, mapped: MappedModule) -> Hook:
         """The result of the attention or of the feed-forward part of a layer."""
         forward, run, layer, brick = self._pass, self._probe.run, mapped.layer, mapped.brick
 
@@ -362,7 +388,7 @@ class TorchWatch:
 
         return self._safe(hook)
 
-    def _attention_rows(self, mapped: MappedModule) -> _Hook:
+    def _attention_rows(self, mapped: MappedModule) -> Hook:
         forward, run, layer = self._pass, self._probe.run, mapped.layer
 
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
@@ -382,11 +408,11 @@ class TorchWatch:
             except Exception as error:
                 self._tracer.layer.fault("the profiler", error)
 
-    def _start(self, mapped: MappedModule) -> _Hook:
+    def _start(self, mapped: MappedModule) -> Hook:
         brick, layer = mapped.brick, mapped.layer
         return lambda module, arguments: self._time(lambda p: p.start(brick, layer))
 
-    def _stop(self, mapped: MappedModule) -> _Hook:
+    def _stop(self, mapped: MappedModule) -> Hook:
         forward, brick, layer = self._pass, mapped.brick, mapped.layer
         of = functools.partial(module_cost, mapped)
 
@@ -397,11 +423,13 @@ class TorchWatch:
 
         return hook
 
-    def _safe(self, hook: _Hook) -> _Hook:
+    def _safe(self, hook: Hook) -> Hook:
         """A fault of ours is counted and never reaches the model."""
         tracer, profiler = self._tracer, self._profiler
 
         def safe(*arguments: Any) -> None:
+            if torch.compiler.is_compiling():  # there are no values yet
+                return
             try:
                 hook(*arguments)
             except Exception as error:
@@ -411,6 +439,8 @@ class TorchWatch:
             return safe
 
         def excluded(*arguments: Any) -> None:
+            if torch.compiler.is_compiling():
+                return
             start_ns = time.perf_counter_ns()
             safe(*arguments)
             elapsed_ns = time.perf_counter_ns() - start_ns

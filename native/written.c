@@ -1,0 +1,197 @@
+/* What a pass has written into a KV cache of tensors, and whether earlier passes' is the same. */
+#include "measure.h"
+
+static PyObject *str_keys, *str_values;
+
+/* Some positions of [batch, heads, positions, width]; false where there are not so many. */
+static bool cut_positions(tp_view *view, Py_ssize_t start, Py_ssize_t stop)
+{
+    if (view->ndim != 4 || start < 0 || start > stop || stop > view->shape[2]) return false;
+    view->data += start * view->strides[2];
+    view->shape[2] = stop - start;
+    view->size = view->shape[0] * view->shape[1] * view->shape[2] * view->shape[3];
+    view->contiguous = false;
+    return true;
+}
+
+static bool is_finite(const tp_view *view)
+{
+    tp_stats stats;
+    tp_measure(view, TP_COUNTS, &stats);
+    return stats.nan_count + stats.posinf_count + stats.neginf_count == 0;
+}
+
+/* written_is_finite(keys and values of layers, first position, the one after the last) */
+static PyObject *written_is_finite(PyObject *module, PyObject *arguments)
+{
+    PyObject *tensors;
+    Py_ssize_t start, stop;
+    if (!PyArg_ParseTuple(arguments, "O!nn", &PyList_Type, &tensors, &start, &stop)) return NULL;
+    bool is_good = true;
+    for (Py_ssize_t i = 0; is_good && i < PyList_GET_SIZE(tensors); i++) {
+        tp_view view;
+        if (!tp_view_of(PyList_GET_ITEM(tensors, i), &view)) Py_RETURN_FALSE;
+        is_good = cut_positions(&view, start, stop) && is_finite(&view);
+        tp_view_release(&view);
+    }
+    return PyBool_FromLong(is_good);
+}
+
+/* Sizes of [1, heads, positions, width] of which the last `tokens` positions are finite. */
+static bool is_written(PyObject *tensor, Py_ssize_t tokens, Py_ssize_t *used, Py_ssize_t *bytes)
+{
+    tp_view view;
+    if (!tp_view_of(tensor, &view)) return false;
+    bool is_good = view.ndim == 4 && view.shape[0] == 1;
+    if (is_good) {
+        *used = view.shape[2];
+        *bytes += view.size * view.itemsize;
+        is_good = cut_positions(&view, *used - tokens, *used) && is_finite(&view);
+    }
+    tp_view_release(&view);
+    return is_good;
+}
+
+/* Keys and values of every layer, in turn; NULL without an error where one is of another type. */
+static PyObject *halves_of(PyObject *layers, PyObject *kind)
+{
+    const Py_ssize_t count = PyList_GET_SIZE(layers);
+    PyObject *halves = PyTuple_New(2 * count);
+    for (Py_ssize_t i = 0; halves != NULL && i < 2 * count; i++) {
+        /* Looking an attribute up may run anything. */
+        PyObject *layer = PyList_GET_SIZE(layers) == count ? PyList_GET_ITEM(layers, i / 2) : NULL;
+        Py_XINCREF(layer);
+        PyObject *half = layer != NULL && (PyObject *)Py_TYPE(layer) == kind
+                             ? PyObject_GetAttr(layer, i % 2 ? str_values : str_keys)
+                             : NULL;
+        Py_XDECREF(layer);
+        if (half == NULL) {
+            Py_CLEAR(halves);
+        } else {
+            __builtin_prefetch(half);
+            PyTuple_SET_ITEM(halves, i, half);
+        }
+    }
+    return halves;
+}
+
+/* written_in(layers, their type, tokens) */
+static PyObject *written_in(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    enum { AHEAD = 6 };
+    if (count != 3 || !PyList_CheckExact(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "written_in(list of layers, their type, tokens)");
+        return NULL;
+    }
+    const Py_ssize_t tokens = PyLong_AsSsize_t(arguments[2]);
+    if (tokens == -1 && PyErr_Occurred()) return NULL;
+    PyObject *halves = halves_of(arguments[0], arguments[1]);
+    Py_ssize_t bytes = 0, used = -1;
+    bool is_good = halves != NULL && tokens > 0 && PyTuple_GET_SIZE(halves) > 0;
+    for (Py_ssize_t i = 0; is_good && i < PyTuple_GET_SIZE(halves); i++) {
+        Py_ssize_t found = -1;
+        if (i + AHEAD < PyTuple_GET_SIZE(halves))
+            tp_view_ahead(PyTuple_GET_ITEM(halves, i + AHEAD));
+        is_good = is_written(PyTuple_GET_ITEM(halves, i), tokens, &found, &bytes)
+                  && (i == 0 || found == used);
+        used = found;
+    }
+    Py_XDECREF(halves);
+    PyErr_Clear();
+    if (!is_good) Py_RETURN_NONE;
+    return Py_BuildValue("(nn)", used, bytes);
+}
+
+/* The bits of n elements as integers with a sign, summed up. */
+static int64_t sum_of_bits(const char *from, Py_ssize_t n, int itemsize)
+{
+    int64_t sum = 0;
+    if (itemsize == 2) {
+        for (Py_ssize_t i = 0; i < n; i++) {
+            int16_t bits;
+            memcpy(&bits, from + 2 * i, sizeof bits);
+            sum += bits;
+        }
+    } else if (itemsize == 4) {
+        for (Py_ssize_t i = 0; i < n; i++) {
+            int32_t bits;
+            memcpy(&bits, from + 4 * i, sizeof bits);
+            sum += bits;
+        }
+    } else {
+        uint64_t wrapping = 0, bits;
+        for (Py_ssize_t i = 0; i < n; i++) {
+            memcpy(&bits, from + 8 * i, sizeof bits);
+            wrapping += bits;
+        }
+        memcpy(&sum, &wrapping, sizeof sum);
+    }
+    return sum;
+}
+
+static uint64_t piece_of(const tp_view *view, Py_ssize_t piece, Py_ssize_t positions)
+{
+    uint64_t sum = 0;
+    for (Py_ssize_t head = 0; head < view->shape[1]; head++)
+        for (Py_ssize_t i = 0; i < positions; i++) {
+            const Py_ssize_t at = head * view->strides[1]
+                                  + (piece * positions + i) * view->strides[2];
+            sum += (uint64_t)sum_of_bits(view->data + at, view->shape[3], view->itemsize);
+        }
+    return sum;
+}
+
+static bool has_pieces(const tp_view *view, Py_ssize_t stop, Py_ssize_t positions)
+{
+    return view->ndim == 4 && view->shape[0] == 1 && view->shape[2] / positions >= stop
+        && view->strides[3] == view->itemsize && view->itemsize > 1;
+}
+
+/* piece_sums(keys, values, first piece, the one after the last, positions in a piece) */
+static PyObject *piece_sums(PyObject *module, PyObject *arguments)
+{
+    PyObject *tensors[2];
+    Py_ssize_t start, stop, positions;
+    if (!PyArg_ParseTuple(arguments, "OOnnn", &tensors[0], &tensors[1], &start, &stop, &positions))
+        return NULL;
+    tp_view views[2];
+    int held = 0;
+    bool is_good = start >= 0 && start <= stop && positions > 0;
+    for (; is_good && held < 2; held += is_good) {
+        is_good = tp_view_of(tensors[held], &views[held]);
+        if (is_good && !has_pieces(&views[held], stop, positions)) {
+            tp_view_release(&views[held]);
+            is_good = false;
+        }
+    }
+    PyObject *sums = is_good ? PyList_New(stop - start) : Py_NewRef(Py_None);
+    for (Py_ssize_t i = start; is_good && sums != NULL && i < stop; i++) {
+        const uint64_t total = 31 * piece_of(&views[0], i, positions)
+                               + piece_of(&views[1], i, positions);
+        PyObject *sum = PyLong_FromLongLong((int64_t)total);
+        if (sum == NULL) Py_CLEAR(sums);
+        else PyList_SET_ITEM(sums, i - start, sum);
+    }
+    while (held > 0) tp_view_release(&views[--held]);
+    return sums;
+}
+
+static PyMethodDef functions[] = {
+    {"written_is_finite", written_is_finite, METH_VARARGS,
+     "Whether some positions of keys and values are finite; False where Python has to look."},
+    {"written_in", (PyCFunction)(void (*)(void))written_in, METH_FASTCALL,
+     "written_in(layers, their type, tokens)\n--\n\nPositions and bytes that the layers of a cache "
+     "hold if each has the same and the last of them are finite; None where Python has to look."},
+    {"piece_sums", piece_sums, METH_VARARGS,
+     "piece_sums(keys, values, start, stop, positions)\n--\n\nSums of the bits of pieces of some "
+     "positions; None where Python has to sum."},
+    {NULL},
+};
+
+int tp_add_written(PyObject *module)
+{
+    if (!(str_keys = PyUnicode_InternFromString("keys"))
+        || !(str_values = PyUnicode_InternFromString("values")))
+        return -1;
+    return PyModule_AddFunctions(module, functions);
+}

@@ -1,0 +1,132 @@
+"""What is called after a module has run: PyTorch's own hooks, or a quicker way to the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import torch
+from torch import nn
+from torch.nn.modules import module as torch_module
+
+from tracepact.core import native_core
+
+if TYPE_CHECKING:
+    from tracepact.core import _native
+
+Hook: TypeAlias = Callable[..., object]
+"""Called with the module, its positional arguments and its result."""
+
+_SLOT: Final = "_compiled_call_impl"
+"""Attribute in which `Module.compile` keeps what is called for a module; copies leave it out."""
+
+
+class Handle(NamedTuple):
+    """A hook that is on."""
+
+    hooks: ModuleHooks
+    hook: Hook
+
+    def remove(self) -> None:
+        """Take it off."""
+        self.hooks.discard(self.hook)
+
+
+class ModuleHooks:
+    """Hooks after one module.
+
+    A module with a hook is called by a way that costs microseconds, once for each of some 200 in a
+    token. So with the native core what is called stands where a compiled module's call would; it
+    makes the ordinary call, others' hooks included, and then ours see the result. PyTorch's own
+    hooks serve where that is not to be had, and from when somebody registers a hook that may
+    change what the module is given.
+
+    Args:
+        module: Any.
+        is_quick: False for PyTorch's own hooks in any case.
+        sees_arguments: Whether the hooks look at what the module was given.
+    """
+
+    def __init__(self, module: nn.Module, *, is_quick: bool, sees_arguments: bool) -> None:
+        self._module = module
+        self._lock = threading.Lock()
+        self._handles: list[tuple[Hook, Any]] = []
+        self._call: _native.ModuleCall | None = None
+        self._stands_in: Any = None
+        native = native_core()
+        if is_quick and native is not None and _is_ordinary(module):
+            before = module._forward_pre_hooks, torch_module._global_forward_pre_hooks
+            self._call = native.ModuleCall(
+                module, module._call_impl, before if sees_arguments else (), self._give_up
+            )
+            # Where a class has its own `__call__`, `torch.compile` follows that into the slot.
+            is_traced = type(module).__call__ is not nn.Module.__call__
+            self._stands_in = _outside_of_graphs(self._call, module) if is_traced else self._call
+
+    def add(self, hook: Hook) -> Handle:
+        """Call it after those that are there, until its handle is removed."""
+        with self._lock:
+            if self._call is None:
+                self._handles.append((hook, self._module.register_forward_hook(hook)))
+            else:
+                self._call.hooks += (hook,)
+                self._module.__dict__[_SLOT] = self._stands_in
+        return Handle(self, hook)
+
+    def discard(self, hook: Hook) -> None:
+        """Call it no more."""
+        with self._lock:
+            call = self._call
+            if call is not None:
+                call.hooks = tuple(each for each in call.hooks if each is not hook)
+                if not call.hooks:
+                    self._take_off()
+            for entry in [each for each in self._handles if each[0] is hook]:
+                entry[1].remove()
+                self._handles.remove(entry)
+
+    def _take_off(self) -> None:
+        if self._module.__dict__.get(_SLOT) is self._stands_in:  # else it was compiled meanwhile
+            del self._module.__dict__[_SLOT]
+
+    def _give_up(self) -> None:
+        """Somebody may change what the module is given: use PyTorch's hooks, which run later."""
+        with self._lock:
+            call, self._call = self._call, None
+            if call is not None:
+                self._take_off()
+                hooks, call.hooks = call.hooks, ()
+                for hook in hooks:
+                    self._handles.append((hook, self._module.register_forward_hook(hook)))
+
+
+def _outside_of_graphs(call: Callable[..., Any], module: nn.Module) -> Callable[..., Any]:
+    """The same call, but the ordinary one where `torch.compile` follows it into its graph."""
+    ordinary: Callable[..., Any] = module._call_impl
+
+    def stands_in(*arguments: Any, **options: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return ordinary(*arguments, **options)
+        return call(*arguments, **options)
+
+    return stands_in
+
+
+def _is_ordinary(module: nn.Module) -> bool:
+    """Whether a module is called as most are, and is watched by nobody in this way."""
+    if isinstance(module, torch.jit.ScriptModule) or not _is_asked():
+        return False
+    return module.__dict__.get(_SLOT) is None
+
+
+@cache
+def _is_asked() -> bool:
+    """Whether this PyTorch asks the attribute when a module is called."""
+    module, asked = nn.Identity(), object()
+    module.__dict__[_SLOT] = lambda *arguments, **options: asked
+    try:
+        return module(1) is asked
+    except Exception:  # another PyTorch, which may do anything with it
+        return False
