@@ -336,7 +336,7 @@ static PyObject *watcher_begin(watcher *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* _end(whether the pass was computed) -> (conditions of bricks, of activations, of attention, ns,
+/* _end(whether the pass was computed) -> ((conditions of bricks, of activations, of attention), ns,
    asked, shown, whether nodes were lost, what was found in the cache) */
 static PyObject *watcher_end(watcher *self, PyObject *arguments)
 {
@@ -358,7 +358,7 @@ static PyObject *watcher_end(watcher *self, PyObject *arguments)
         Py_DECREF(found);
         return NULL;
     }
-    return Py_BuildValue("KKKLnnON", self->counted[0], self->counted[1], self->counted[2],
+    return Py_BuildValue("(KKK)LnnON", self->counted[0], self->counted[1], self->counted[2],
                          (long long)tp_ticks_to_ns(self->ticks), self->asked, self->shown,
                          self->is_lost ? Py_True : Py_False, found);
 }

@@ -126,5 +126,7 @@ int tp_import_numpy(void);
 int tp_view_of_tensor(PyObject *value, tp_view *view);
 /* Asks for the memory that a view of a tensor will read, or its end. */
 void tp_view_ahead(PyObject *value);
+/* And, when that is there, for what says where its data are. */
+void tp_view_ahead_of_data(PyObject *value);
 
 #endif

@@ -28,7 +28,7 @@ typedef struct {
     tp_view view;
 } row;
 
-static PyObject *str_x, *str_norms, *str_hidden_norm;
+static PyObject *str_x, *str_norms;
 
 /* A vector, or the last of the rows of an array; false, with or without an error, where Python has
    to look. */
@@ -62,16 +62,15 @@ static bool holds(const pass_end *self, int plan, PyObject *const *given)
     return tp_plan_run(self->plans[plan], values, NULL) == TP_HOLDS;
 }
 
-/* The norm of the hidden state, which an engine may know already. */
-static bool find_hidden_norm(PyObject *inputs, double *norm)
+/* The norm of a hidden state, which an engine may know already. */
+static bool find_norm(PyObject *of, double *norm)
 {
     row hidden;
-    PyObject *known = PyDict_GetItemWithError(inputs, str_hidden_norm);
-    if (known != NULL) {
-        *norm = PyFloat_AsDouble(known);
-        return !PyErr_Occurred();
+    if (of != NULL && PyFloat_CheckExact(of)) {
+        *norm = PyFloat_AS_DOUBLE(of);
+        return true;
     }
-    if (!take_row(PyDict_GetItemWithError(inputs, str_x), &hidden)) return false;
+    if (!take_row(of, &hidden)) return false;
     tp_rows(TP_ROW_NORMS, &hidden.view, NULL, norm);
     drop_row(&hidden);
     return true;
@@ -103,13 +102,14 @@ static int name_largest(const tp_view *logits, const Py_ssize_t *largest, Py_ssi
 
 /* (row, ids of the largest, largest share of its bound, L2 norm of the hidden state, the largest),
    or NULL. */
-static PyObject *look_at_logits(const pass_end *self, PyObject *inputs, PyObject *ret)
+static PyObject *look_at_logits(const pass_end *self, PyObject *ret, PyObject *norms,
+                                PyObject *hidden)
 {
     row logits;
     double norm, share;
     Py_ssize_t largest[TP_MOST_LARGEST];
-    PyObject *norms = PyDict_GetItemWithError(inputs, str_norms), *found = NULL;
-    if (norms == NULL || !find_hidden_norm(inputs, &norm)) return NULL;
+    PyObject *found = NULL;
+    if (norms == NULL || !find_norm(hidden, &norm)) return NULL;
     if (!(norm > 0) || !take_row(ret, &logits)) return NULL;
     Py_ssize_t k = self->top_k < logits.view.size ? self->top_k : logits.view.size;
     tp_view bounds;
@@ -199,7 +199,10 @@ static PyObject *pass_end_look(pass_end *self, PyObject *const *arguments, Py_ss
             is_decided = false;
         } else if (PyUnicode_Compare(brick, self->head) == 0) {
             if (self->top_k == 0) continue;
-            is_decided = logits == NULL && (logits = look_at_logits(self, inputs, ret)) != NULL;
+            PyObject *norms = PyDict_GetItemWithError(inputs, str_norms);
+            PyObject *x = PyDict_GetItemWithError(inputs, str_x);
+            is_decided = logits == NULL
+                         && (logits = look_at_logits(self, ret, norms, x)) != NULL;
         } else if (arguments[1] != Py_None) {
             is_decided = product == NULL
                          && (product = look_at_product(self, arguments[1], inputs, ret)) != NULL;
@@ -216,6 +219,42 @@ static PyObject *pass_end_look(pass_end *self, PyObject *const *arguments, Py_ss
         if (is_tested[i]) self->layer->checks += self->conditions[i];
     return Py_BuildValue("NN", logits ? logits : Py_NewRef(Py_None),
                          product ? product : Py_NewRef(Py_None));
+}
+
+/* holds(logits or None, cache or None, zeros) -> logits, or True where none were given; None where
+   Python has to look. Logits are (values, norms of rows, hidden state or its norm, …), the cache is
+   (used, capacity, …), and `zeros` are what is strange in each of its layers. */
+static PyObject *pass_end_holds(pass_end *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 3 || (arguments[0] != Py_None && !PyTuple_Check(arguments[0]))
+        || (arguments[1] != Py_None && !PyTuple_Check(arguments[1]))) {
+        PyErr_SetString(PyExc_TypeError, "holds(logits or None, cache or None, zeros)");
+        return NULL;
+    }
+    PyObject *top = arguments[0], *cache = arguments[1], *logits = NULL;
+    bool is_decided = true;
+    if (cache != Py_None) {
+        is_decided = PyTuple_GET_SIZE(cache) >= 2;
+        if (is_decided) {
+            PyObject *const given[MOST_FIELDS] = {PyTuple_GET_ITEM(cache, 0),
+                                                  PyTuple_GET_ITEM(cache, 1), arguments[2],
+                                                  arguments[2]};
+            is_decided = holds(self, CACHE, given);
+        }
+    }
+    if (is_decided && top != Py_None && self->top_k > 0) {
+        if (PyTuple_GET_SIZE(top) >= 3)
+            logits = look_at_logits(self, PyTuple_GET_ITEM(top, 0), PyTuple_GET_ITEM(top, 1),
+                                    PyTuple_GET_ITEM(top, 2));
+        is_decided = logits != NULL;
+    }
+    if (!is_decided) {
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    if (logits != NULL) self->layer->checks += self->conditions[LOGITS];
+    if (cache != Py_None) self->layer->checks += self->conditions[CACHE];
+    return logits != NULL ? logits : Py_NewRef(Py_True);
 }
 
 /* -- the type -------------------------------------------------------------------------------- */
@@ -278,6 +317,8 @@ static void pass_end_dealloc(pass_end *self)
 static PyMethodDef pass_end_methods[] = {
     {"look", (PyCFunction)(void (*)(void))pass_end_look, METH_FASTCALL,
      "What was found of logits and product where all holds; None where Python has to look."},
+    {"holds", (PyCFunction)(void (*)(void))pass_end_holds, METH_FASTCALL,
+     "What was found of logits, or True, where logits and cache hold; else None."},
     {NULL},
 };
 
@@ -297,8 +338,7 @@ static PyTypeObject pass_end_type = {
 int tp_add_pass_end(PyObject *module)
 {
     if (!(str_x = PyUnicode_InternFromString("x"))
-        || !(str_norms = PyUnicode_InternFromString("output_row_norms"))
-        || !(str_hidden_norm = PyUnicode_InternFromString("hidden_norm")))
+        || !(str_norms = PyUnicode_InternFromString("output_row_norms")))
         return -1;
     return PyModule_AddType(module, &pass_end_type);
 }

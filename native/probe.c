@@ -114,19 +114,32 @@ static int note_rows(tp_probe *self, int layer, PyObject *ret)
         tp_rows(TP_ROW_SUMS, &view, NULL, sums);
         tp_measure_doubles(sums, count, TP_RANGE, &stats);
     }
+    int done = fits ? tp_trace_log_copy(self->log, TP_EVENT_ATTENTION, layer, &stats, &view) : -1;
     tp_view_release(&view);
-    return fits ? tp_trace_log_append(self->log, TP_EVENT_ATTENTION, layer, &stats, ret) : -1;
+    if (done != 0) return done < 0 ? -1 : 0;
+    return tp_trace_log_append(self->log, TP_EVENT_ATTENTION, layer, &stats, ret);
 }
 
-/* Appends the event, with the array that it keeps or NULL, and counts what was tested. 0, or -1
-   where Python has to do both. */
+/* The event of a layer's output has the output: a copy, or itself where it is large. */
+static int note_output(tp_probe *self, int layer, PyObject *ret, const tp_stats *stats)
+{
+    tp_view view;
+    if (!tp_view_of(ret, &view)) return -1;
+    int done = tp_trace_log_copy(self->log, TP_EVENT_OUTPUT, layer, stats, &view);
+    tp_view_release(&view);
+    if (done != 0) return done < 0 ? -1 : 0;
+    return tp_trace_log_append(self->log, TP_EVENT_OUTPUT, layer, stats, ret);
+}
+
+/* Appends the event and counts what was tested. 0, or -1 where Python has to do both. */
 static int note(tp_probe *self, const tp_watched *brick, int layer, PyObject *ret,
-                const tp_stats *stats, PyObject *kept)
+                const tp_stats *stats)
 {
     int done = 0;
     if (brick->kind == TP_EVENT_ATTENTION) done = note_rows(self, layer, ret);
+    else if (brick->kind == TP_EVENT_OUTPUT) done = note_output(self, layer, ret, stats);
     else if (brick->kind != TP_NO_EVENT)
-        done = tp_trace_log_append(self->log, brick->kind, layer, stats, kept);
+        done = tp_trace_log_append(self->log, brick->kind, layer, stats, NULL);
     for (int i = 0; done == 0 && i < COUNTERS; i++) {
         self->counted[i] += brick->conditions[i];
         self->layer->checks += brick->conditions[i];
@@ -152,7 +165,7 @@ static int passes(tp_probe *self, const tp_watched *brick, int layer, PyObject *
         if (values[i] == NULL || values[i] == Py_None) return 0;
     bool wants_stats = brick->kind != TP_NO_EVENT && brick->kind != TP_EVENT_ATTENTION;
     if (tp_plan_run(brick->plan, values, wants_stats ? stats : NULL) != TP_HOLDS) return 0;
-    if (TP_LIKELY(note(self, brick, layer, ret, &stats[brick->ret], NULL) == 0)) return 1;
+    if (TP_LIKELY(note(self, brick, layer, ret, &stats[brick->ret]) == 0)) return 1;
     PyErr_Clear(); /* out of memory; Python tries again */
     return 0;
 }
@@ -276,7 +289,7 @@ PyObject *tp_probe_residual(tp_probe *self, PyObject *const *arguments, Py_ssize
     } else if (self->residual.plan != NULL && self->residual.fields == 1
                && tp_plan_run(self->residual.plan, &value, &stats) == TP_HOLDS) {
         self->residual.kind = is_output ? TP_EVENT_OUTPUT : TP_EVENT_INPUT;
-        done = note(self, &self->residual, layer, value, &stats, is_output ? value : NULL) == 0;
+        done = note(self, &self->residual, layer, value, &stats) == 0;
     }
     if (TP_UNLIKELY(!done)) {
         PyErr_Clear();

@@ -94,14 +94,14 @@ static PyObject *probe_begin(tp_probe *self, PyObject *arguments)
     Py_RETURN_TRUE;
 }
 
-/* _end() -> None, or (conditions of bricks, of activations, of attention, ns of tracing) */
+/* _end() -> None, or ((conditions of bricks, of activations, of attention), ns of tracing) */
 static PyObject *probe_end(tp_probe *self, PyObject *unused)
 {
     if (self->thread != PyThreadState_Get()) Py_RETURN_NONE;
     self->thread = NULL;
     Py_CLEAR(self->log);
     Py_CLEAR(self->last_output);
-    return Py_BuildValue("KKKL", self->counted[0], self->counted[1], self->counted[2],
+    return Py_BuildValue("(KKK)L", self->counted[0], self->counted[1], self->counted[2],
                          (long long)tp_ticks_to_ns(self->ticks));
 }
 

@@ -149,15 +149,33 @@ static bool is_as_it_lies(PyObject *tensor)
     return answer == Py_False;
 }
 
-void tp_view_ahead(PyObject *value)
+/* What a tensor of Python is a handle of; NULL: no tensor. */
+static const char *handled_by(PyObject *value)
 {
-    enum { LINES = 4, LINE = 64 };
     const char *held;
     PyTypeObject *type = Py_TYPE(value);
     if (type != tensor_types[0] || (size_t)type->tp_basicsize < sizeof(PyObject) + sizeof held)
-        return;
-    memcpy(&held, value + 1, sizeof held); /* what a tensor of Python is a handle of */
+        return NULL;
+    memcpy(&held, value + 1, sizeof held);
+    return held;
+}
+
+void tp_view_ahead(PyObject *value)
+{
+    enum { LINES = 4, LINE = 64 };
+    const char *held = handled_by(value);
+    if (held == NULL) return;
     for (int i = 0; i < LINES; i++) __builtin_prefetch(held + i * LINE);
+}
+
+void tp_view_ahead_of_data(PyObject *value)
+{
+    enum { STORAGE = 2 * sizeof(void *) }; /* after a table of functions and a count */
+    const char *held = handled_by(value), *storage;
+    if (held == NULL) return;
+    memcpy(&storage, held + STORAGE, sizeof storage);
+    __builtin_prefetch(storage);
+    __builtin_prefetch(storage + 64);
 }
 
 int tp_view_of_tensor(PyObject *value, tp_view *view)

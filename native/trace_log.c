@@ -7,6 +7,7 @@
 #include "numpy_api.h"
 
 enum { AHEAD = 6 };
+enum { MOST_COPIED = 1 << 15, SMALLEST_PAGE = 1 << 16 }; /* bytes */
 
 typedef struct {
     tp_stats stats;
@@ -19,11 +20,14 @@ typedef struct {
     PyObject_HEAD
     event *events;
     Py_ssize_t count, room;
+    PyObject *page;          /* bytes that copies lie in, or NULL */
+    Py_ssize_t used, copied; 
 } trace_log;
 
-/* One block of events that no log uses now, so that a pass needs no allocation. */
+/* One block of events and one page that no log uses now, so that a pass needs no allocation. */
 static event *spare;
 static Py_ssize_t spare_room;
+static PyObject *spare_page;
 
 static int grow(trace_log *self)
 {
@@ -74,6 +78,41 @@ int tp_trace_log_keep(PyObject *object, int kind, int layer, const tp_stats *sta
     new->array = Py_NewRef(owner);
     new->kept = *kept;
     return 0;
+}
+
+/* A page with room for so many bytes. */
+static int turn_page(trace_log *self, Py_ssize_t bytes)
+{
+    if (self->page == NULL && spare_page != NULL && PyBytes_GET_SIZE(spare_page) >= bytes) {
+        self->page = spare_page;
+        spare_page = NULL;
+        return 0;
+    }
+    /* What did not do for this pass will not do for the next one. */
+    const Py_ssize_t least = self->page ? 2 * PyBytes_GET_SIZE(self->page) : SMALLEST_PAGE;
+    PyObject *page = PyBytes_FromStringAndSize(NULL, bytes > least ? bytes : least);
+    if (page == NULL) return -1;
+    Py_XSETREF(self->page, page); /* events hold the one before */
+    self->used = 0;
+    return 0;
+}
+
+int tp_trace_log_copy(PyObject *object, int kind, int layer, const tp_stats *stats,
+                      const tp_view *view)
+{
+    trace_log *self = (trace_log *)object;
+    const Py_ssize_t bytes = view->size * (Py_ssize_t)sizeof(float);
+    if (view->dtype != TP_F32 || !view->contiguous || view->ndim > TP_KEPT_DIMS
+        || bytes > MOST_COPIED)
+        return 0;
+    const bool fits = self->page && PyBytes_GET_SIZE(self->page) - self->used >= bytes;
+    if (!fits && turn_page(self, bytes) < 0) return -1;
+    tp_kept kept = {.floats = (float *)(PyBytes_AS_STRING(self->page) + self->used),
+                    .ndim = view->ndim};
+    for (int axis = 0; axis < view->ndim; axis++) kept.shape[axis] = view->shape[axis];
+    memcpy(kept.floats, view->data, (size_t)bytes);
+    self->used += bytes;
+    return tp_trace_log_keep(object, kind, layer, stats, self->page, &kept) < 0 ? -1 : 1;
 }
 
 /* What an event kept; NULL with an error set without memory. */
@@ -232,6 +271,12 @@ static void log_dealloc(trace_log *self)
     } else {
         PyMem_Free(self->events);
     }
+    /* Somebody may hold an array of it. */
+    if (self->page != NULL && Py_REFCNT(self->page) == 1) {
+        Py_XSETREF(spare_page, self->page);
+        self->page = NULL;
+    }
+    Py_CLEAR(self->page);
     Py_TYPE(self)->tp_free(self);
 }
 

@@ -32,6 +32,10 @@ typedef struct {
 /* The same with memory that is there for as long as its owner is. */
 int tp_trace_log_keep(PyObject *log, int kind, int layer, const tp_stats *stats, PyObject *owner,
                       const tp_kept *kept);
+/* The same with a copy of a small array of float32, so that nobody's memory is held: 1; or 0 where it
+   is not such an array. */
+int tp_trace_log_copy(PyObject *log, int kind, int layer, const tp_stats *stats,
+                      const tp_view *view);
 /* The statistics of the last event; NULL without one. */
 const tp_stats *tp_trace_log_last(PyObject *log);
 

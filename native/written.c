@@ -21,6 +21,17 @@ static bool is_finite(const tp_view *view)
     return stats.nan_count + stats.posinf_count + stats.neginf_count == 0;
 }
 
+/* Asks for the first lines of every head's positions. */
+static void fetch(const tp_view *view)
+{
+    enum { LINE = 64, MOST_HEADS = 16 };
+    const Py_ssize_t heads = view->shape[1] < MOST_HEADS ? view->shape[1] : MOST_HEADS;
+    const Py_ssize_t bytes = view->shape[3] * view->itemsize;
+    for (Py_ssize_t head = 0; head < heads; head++)
+        for (Py_ssize_t at = 0; at < bytes && at < 4 * LINE; at += LINE)
+            __builtin_prefetch(view->data + head * view->strides[1] + at);
+}
+
 /* written_is_finite(keys and values of layers, first position, the one after the last) */
 static PyObject *written_is_finite(PyObject *module, PyObject *arguments)
 {
@@ -35,21 +46,6 @@ static PyObject *written_is_finite(PyObject *module, PyObject *arguments)
         tp_view_release(&view);
     }
     return PyBool_FromLong(is_good);
-}
-
-/* Sizes of [1, heads, positions, width] of which the last `tokens` positions are finite. */
-static bool is_written(PyObject *tensor, Py_ssize_t tokens, Py_ssize_t *used, Py_ssize_t *bytes)
-{
-    tp_view view;
-    if (!tp_view_of(tensor, &view)) return false;
-    bool is_good = view.ndim == 4 && view.shape[0] == 1;
-    if (is_good) {
-        *used = view.shape[2];
-        *bytes += view.size * view.itemsize;
-        is_good = cut_positions(&view, *used - tokens, *used) && is_finite(&view);
-    }
-    tp_view_release(&view);
-    return is_good;
 }
 
 /* Keys and values of every layer, in turn; NULL without an error where one is of another type. */
@@ -75,10 +71,51 @@ static PyObject *halves_of(PyObject *layers, PyObject *kind)
     return halves;
 }
 
+/* Sizes of a cache whose layers are all alike. */
+typedef struct {
+    Py_ssize_t used, bytes; /* positions, -1 before the first; of all tensors */
+} sizes;
+
+/* The positions of [1, heads, positions, width] that were written last. */
+static bool cut_written(tp_view *view, Py_ssize_t tokens, sizes *of)
+{
+    if (view->ndim != 4 || view->shape[0] != 1) return false;
+    const Py_ssize_t used = view->shape[2];
+    if (of->used >= 0 && of->used != used) return false;
+    of->used = used;
+    of->bytes += view->size * view->itemsize;
+    return cut_positions(view, used - tokens, used);
+}
+
+/* Nothing of a cache has been touched since it was written, so all that one step needs of many
+   tensors is asked for before the step. */
+static bool is_written(PyObject *const *tensors, Py_ssize_t count, Py_ssize_t tokens, sizes *of)
+{
+    enum { MOST = 16 };
+    bool is_good = tokens > 0 && count > 0;
+    for (Py_ssize_t i = 0; i < count; i++) tp_view_ahead(tensors[i]);
+    for (Py_ssize_t i = 0; i < count; i++) tp_view_ahead_of_data(tensors[i]);
+    for (Py_ssize_t from = 0; is_good && from < count; from += MOST) {
+        const Py_ssize_t some = count - from < MOST ? count - from : MOST;
+        tp_view views[MOST];
+        Py_ssize_t held = 0;
+        while (is_good && held < some) {
+            tp_view *view = &views[held];
+            is_good = tp_view_of(tensors[from + held], view);
+            if (!is_good) break;
+            held++;
+            is_good = cut_written(view, tokens, of);
+            if (is_good) fetch(view);
+        }
+        for (Py_ssize_t i = 0; is_good && i < held; i++) is_good = is_finite(&views[i]);
+        while (held > 0) tp_view_release(&views[--held]);
+    }
+    return is_good;
+}
+
 /* written_in(layers, their type, tokens) */
 static PyObject *written_in(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    enum { AHEAD = 6 };
     if (count != 3 || !PyList_CheckExact(arguments[0])) {
         PyErr_SetString(PyExc_TypeError, "written_in(list of layers, their type, tokens)");
         return NULL;
@@ -86,20 +123,14 @@ static PyObject *written_in(PyObject *module, PyObject *const *arguments, Py_ssi
     const Py_ssize_t tokens = PyLong_AsSsize_t(arguments[2]);
     if (tokens == -1 && PyErr_Occurred()) return NULL;
     PyObject *halves = halves_of(arguments[0], arguments[1]);
-    Py_ssize_t bytes = 0, used = -1;
-    bool is_good = halves != NULL && tokens > 0 && PyTuple_GET_SIZE(halves) > 0;
-    for (Py_ssize_t i = 0; is_good && i < PyTuple_GET_SIZE(halves); i++) {
-        Py_ssize_t found = -1;
-        if (i + AHEAD < PyTuple_GET_SIZE(halves))
-            tp_view_ahead(PyTuple_GET_ITEM(halves, i + AHEAD));
-        is_good = is_written(PyTuple_GET_ITEM(halves, i), tokens, &found, &bytes)
-                  && (i == 0 || found == used);
-        used = found;
-    }
+    sizes of = {.used = -1};
+    const bool is_good = halves != NULL
+                         && is_written(PySequence_Fast_ITEMS(halves), PyTuple_GET_SIZE(halves),
+                                       tokens, &of);
     Py_XDECREF(halves);
     PyErr_Clear();
     if (!is_good) Py_RETURN_NONE;
-    return Py_BuildValue("(nn)", used, bytes);
+    return Py_BuildValue("(nn)", of.used, of.bytes);
 }
 
 /* The bits of n elements as integers with a sign, summed up. */

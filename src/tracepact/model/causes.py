@@ -32,6 +32,8 @@ class Causes:
 
     def end(self) -> None:
         """The pass is over: what is not finite will be there in the next."""
+        if not self._lasting and not self._roots:
+            return
         lasting = {**self._lasting, **self._roots}
         self._lasting = {
             sequence: root

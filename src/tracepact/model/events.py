@@ -37,6 +37,9 @@ _L2: Final = 9  # among the figures of an event
 Worst: TypeAlias = tuple[float, int, int]
 """A figure, the layer (-1 is none) and the kind of its event; -Inf without one."""
 
+LogFigures: TypeAlias = tuple[int, Worst, int, Worst, Worst]
+"""What `PythonLog.worst` says."""
+
 _RATIO: Final = tuple(map(POINTS.index, ("input", "post-attention", "post-ffn")))
 
 
@@ -72,7 +75,7 @@ class PythonLog:
         last, layer, figures, _ = self._events[-1]
         return figures[_L2] if last == kind and layer < 0 else None
 
-    def worst(self) -> tuple[int, Worst, int, Worst, Worst]:
+    def worst(self) -> LogFigures:
         """The worst figures, NaN being worst of all, and where they are.
 
         Returns:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -42,25 +42,28 @@ class NewLogits(NamedTuple):
     lens: logits.Lens | None
 
 
-class CacheFill(NamedTuple):
-    """A cache in which nothing strange was found.
+class CacheFill(Protocol):
+    """A cache in which nothing strange was found: a tuple that begins with used and capacity."""
 
-    Attributes:
-        used: Positions in use.
-        capacity: Positions there are.
-        layers: How many it has.
-        record: Says the rest, when somebody asks.
-    """
+    @property
+    def used(self) -> int:
+        """Positions in use."""
 
-    used: int
-    capacity: int
-    layers: int
-    record: Callable[[], KvCacheRecord]
+    @property
+    def capacity(self) -> int:
+        """Positions there are."""
+
+    @property
+    def layers(self) -> int:
+        """How many it has."""
+
+    def record(self) -> KvCacheRecord:
+        """The rest, when somebody asks."""
 
 
-Winners: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], float, float]
-"""Ids [k] of the largest logits, these logits [k], the largest share of a bound, the L2 norm of the
-hidden state."""
+Winners: TypeAlias = tuple[Any, tuple[int, ...], float, float, tuple[float, ...]]
+"""The logits, ids [k] of the largest, the largest share of a bound, the L2 norm of the hidden
+state, the largest logits [k]."""
 
 
 class PassEnd:
@@ -83,24 +86,12 @@ class PassEnd:
         if self._watched is None:
             return False
         end, tests = self._watched
-        later: list[tuple[str, int | None, dict[str, Any], Any]] = []
-        held: tuple[Any, ...] | None = None
-        if top is not None:
-            hidden = "hidden_norm" if isinstance(top.hidden, float) else "x"
-            inputs = {hidden: top.hidden, "output_row_norms": top.row_norms}
-            later.append((BrickId.LmHead, None, inputs, top.values))
-        if cache is not None:
-            if len(self._nothing) != cache.layers:
-                self._nothing = np.zeros(cache.layers, np.int64)
-            held = None, None, 0, cache.used, cache.capacity, self._nothing, self._nothing
-        found = end.look(later, None, held)
+        if cache is not None and len(self._nothing) != cache.layers:
+            self._nothing = np.zeros(cache.layers, np.int64)
+        found = end.holds(top, cast("tuple[Any, ...] | None", cache), self._nothing)
         if found is None:
             return False
-        last = tracer.last
-        winners: Winners | None = None
-        if found[0] is not None:
-            _, ids, share, norm, values = found[0]
-            winners = ids, values, share, norm
+        last, winners = tracer.last, None if isinstance(found, bool) else found
         last.held = HeldPass(
             tests, last.position, last.log, winners, top, cache, tracer.config.full_ranks
         )
@@ -165,7 +156,7 @@ class HeldPass:
     def _logits(self) -> LogitRecord | None:
         if self.winners is None or self.top is None:
             return None
-        tokens, values, share, _ = self.winners
+        _, tokens, share, _, values = self.winners
         return LogitRecord(
             tokens=np.array(tokens, np.intp),
             logits=np.array(values, np.float32),

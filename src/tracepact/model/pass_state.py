@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tracepact.core import TensorStats
 from tracepact.model.batch import Batch, Request
 from tracepact.model.causes import Causes
+from tracepact.model.events import Log, new_log
 from tracepact.model.forward import ForwardTraces
 from tracepact.tracing import Context
 from tracepact.types import Array
@@ -32,6 +33,7 @@ class PassState(threading.local):
     """The forward pass of one thread."""
 
     def __init__(self) -> None:
+        self._new_log: Callable[[], Log] = type(new_log())
         self.last = ForwardTraces(0)
         self.kept: list[tuple[tuple[str, str], Mapping[str, Any], Context]] = []
         self.layer_output: tuple[Array, TensorStats] | None = None
@@ -41,12 +43,20 @@ class PassState(threading.local):
         self.request: Request | None = None
         self.causes = Causes()
 
-    def begin(self, coming: Coming, *, is_sampled: bool, top_k: int) -> None:
+    def begin(
+        self,
+        position: int,
+        batch: Batch | None,
+        request: Request | None,
+        *,
+        is_sampled: bool,
+        top_k: int,
+    ) -> None:
         """Start a pass; drops what a broken one left."""
-        self.batch, self.request = coming.batch, coming.request
-        self.causes.begin(coming.position)
+        self.batch, self.request = batch, request
+        self.causes.begin(position)
         self.is_sampled = is_sampled
-        self.last = ForwardTraces(coming.position, top_k=top_k)
+        self.last = ForwardTraces(position, top_k, log=self._new_log())
         self.reported = 0
         self.drop()
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
-from tracepact.model.events import POINTS, Log
+from tracepact.model.events import POINTS, LogFigures
 from tracepact.model.forward import ForwardTraces
 from tracepact.model.logits import LogitRecord
 
 _DECIDED_EVERY: Final = 64
 """Passes of which one is asked for its deciding layer, which takes a product with hidden states."""
+
+_AT_ONCE: Final = 32
+"""Passes that are added up together: code that runs once a token is cold, and so it is slow."""
+
+_Figure: TypeAlias = tuple[str, float, int | None, str]
+"""Trace, figure, layer, what it is of."""
 
 
 @dataclass(slots=True)
@@ -70,89 +76,117 @@ class RunSummary:
 
     def __init__(self) -> None:
         self.forwards = 0
-        self.checks: Counter[str | None] = Counter()
         self.violations: Counter[str | None] = Counter()
-        self.records: Counter[str] = Counter()
-        self.worst = {trace: Worst() for trace, *_ in _TRACES}
-        self.residual_ratio = Worst()
-        self.deciding_layers: Counter[int] = Counter()
         self.attention_note = ""
+        self._checks: Counter[str | None] = Counter()
+        self._records: Counter[str] = Counter()
+        self._worst = {trace: Worst() for trace, *_ in _TRACES}
+        self._residual_ratio = Worst()
+        self._deciding_layers: Counter[int] = Counter()
+        self._counted: list[tuple[int, int, int]] = []
+        self._added: list[tuple[LogFigures, list[tuple[_Figure, int]]]] = []
+
+    @property
+    def checks(self) -> Counter[str | None]:
+        """Conditions that were tested, by trace; None is bricks."""
+        self._settle()
+        return self._checks
+
+    @property
+    def records(self) -> Counter[str]:
+        """How many were taken, by trace."""
+        self._settle()
+        return self._records
+
+    @property
+    def residual_ratio(self) -> Worst:
+        """The largest share of a layer's input in what it passes on."""
+        self._settle()
+        return self._residual_ratio
 
     def count(self, trace: str | None, conditions: int) -> None:
         """Count conditions that were tested for a trace; None is bricks."""
-        self.checks[trace] += conditions
+        self._checks[trace] += conditions
 
-    def count_pass(self, bricks: int, activation_checks: int, attention_checks: int) -> None:
+    def count_pass(self, counted: tuple[int, int, int]) -> None:
         """Count what was tested in one pass for bricks, MLT-01 and MLT-02."""
-        checks = self.checks
-        checks[None] += bricks
-        checks[activations.TRACE] += activation_checks
-        checks[attention.TRACE] += attention_checks
+        self._counted.append(counted)
 
     def add(self, traces: ForwardTraces) -> None:
         """Take in one forward pass."""
         self.forwards += 1
+        held = traces.held
+        figures = [(figure, 0) for figure in traces.figures()]
+        if held is not None:  # what is recorded has been counted
+            figures += [(figure, held.tests[figure[0]]) for figure in held.figures()]
+        self._added.append((traces.log.worst(), figures))
         for violation in traces.violations:
             self.violations[violation.trace] += violation.verdict == "failed"
-        self._add_log(traces.log)
-        for figure in traces.figures():
-            self._add_figure(*figure)
-        if traces.held is not None:
-            for figure in traces.held.figures():
-                self._add_figure(*figure)
-                self.checks[figure[0]] += traces.held.tests[figure[0]]
         if self.forwards % _DECIDED_EVERY == 1 and traces.logits is not None:
             self._add_deciding_layer(traces.logits)
+        if len(self._added) >= _AT_ONCE:
+            self._settle()
 
-    def _add_figure(self, trace: str, value: float, layer: int | None, where: str) -> None:
-        self.records[trace] += 1
-        self.worst[trace].offer(value, layer, where)
+    def _settle(self) -> None:
+        """Add up what was put off."""
+        counted, self._counted = self._counted, []
+        for each in counted:
+            for trace, conditions in zip(_COUNTED, each, strict=True):
+                self._checks[trace] += conditions
+        added, self._added = self._added, []
+        for log, figures in added:
+            self._add_log(log)
+            for (trace, value, layer, where), tests in figures:
+                self._records[trace] += 1
+                self._checks[trace] += tests
+                self._worst[trace].offer(value, layer, where)
 
     def _add_deciding_layer(self, record: LogitRecord) -> None:
         deciding = record.deciding_layer
         if deciding is not None:
-            self.deciding_layers[deciding] += 1
+            self._deciding_layers[deciding] += 1
 
-    def _add_log(self, log: Log) -> None:
-        points, magnitude, rows, error, ratio = log.worst()
+    def _add_log(self, log: LogFigures) -> None:
+        points, magnitude, rows, error, ratio = log
         if points:
-            self.records[activations.TRACE] += points
+            self._records[activations.TRACE] += points
             value, layer, kind = magnitude
-            self.worst[activations.TRACE].offer(value, _layer(layer), POINTS[kind])
+            self._worst[activations.TRACE].offer(value, _layer(layer), POINTS[kind])
             value, layer, _ = ratio
-            self.residual_ratio.offer(value, _layer(layer))
+            self._residual_ratio.offer(value, _layer(layer))
         if rows:
-            self.records[attention.TRACE] += rows
+            self._records[attention.TRACE] += rows
             value, layer, _ = error
-            self.worst[attention.TRACE].offer(value, _layer(layer), "AttentionSoftmax")
+            self._worst[attention.TRACE].offer(value, _layer(layer), "AttentionSoftmax")
 
     def rows(self) -> list[TraceRow]:
         """The five traces, in order."""
+        self._settle()
         return [
             TraceRow(
                 trace=trace,
                 title=title,
                 contract="/".join(equation),
-                records=self.records[trace],
-                checks=self.checks[trace],
+                records=self._records[trace],
+                checks=self._checks[trace],
                 violations=self.violations[trace],
                 figure=figure,
-                worst=self.worst[trace].value,
-                layer=self.worst[trace].layer,
-                where=self.worst[trace].where,
+                worst=self._worst[trace].value,
+                layer=self._worst[trace].layer,
+                where=self._worst[trace].where,
                 note=self._note(trace),
             )
             for trace, title, equation, figure in _TRACES
         ]
 
     def _note(self, trace: str) -> str:
-        if trace == activations.TRACE and self.residual_ratio.value > 0:
-            ratio, layer = self.residual_ratio.value, self.residual_ratio.layer
+        if trace == activations.TRACE and self._residual_ratio.value > 0:
+            ratio, layer = self._residual_ratio.value, self._residual_ratio.layer
             return f"residual ratio up to {ratio:.3g} (layer {layer})"
         if trace == attention.TRACE:
             return self.attention_note
-        if trace == logits.TRACE and self.deciding_layers:
-            layer, _ = self.deciding_layers.most_common(1)[0]
+        if trace == logits.TRACE and self._deciding_layers:
+            layer, _ = self._deciding_layers.most_common(1)[0]
             return f"mostly decided at layer {layer}"
         return ""
 
@@ -160,6 +194,9 @@ class RunSummary:
 def _layer(number: int) -> int | None:
     return number if number >= 0 else None
 
+
+_COUNTED: Final = (None, activations.TRACE, attention.TRACE)
+"""What native probes count, in their order; None is bricks."""
 
 _TRACES = (
     (activations.TRACE, "activations", activations.EQUATION, "largest |value|"),

@@ -86,8 +86,8 @@ class ModelTracer:
             batch: The sequences, where there is more than one; fields then have their rows first.
         """
         is_sampled = not self.config.is_off and self.layer.admits(self)
-        coming = Coming(position, batch, current_request())
-        self._pass.begin(coming, is_sampled=is_sampled, top_k=self.config.top_k)
+        request, top_k = current_request(), self.config.top_k
+        self._pass.begin(position, batch, request, is_sampled=is_sampled, top_k=top_k)
 
     def put_off(self) -> Coming:
         """What `resume` wants to know of this pass, if it is to be looked at after it has ended."""
@@ -96,7 +96,7 @@ class ModelTracer:
 
     def resume(self, earlier: Coming) -> None:
         """Go on with a pass that was put off, as `begin_forward` does with a new one."""
-        self._pass.begin(earlier, is_sampled=True, top_k=self.config.top_k)
+        self._pass.begin(*earlier, is_sampled=True, top_k=self.config.top_k)
 
     def select(self, batch: Batch | None) -> None:
         """Say whose the rows are that follow, where a model has dropped some on its way."""
@@ -108,17 +108,20 @@ class ModelTracer:
         Raises:
             ContractViolation: Something does not hold and the policy is `raise`.
         """
+        state = self._pass
+        last = state.last
         try:
             with self._lock:
-                self.summary.add(self._pass.last)
+                self.summary.add(last)
         except Exception as error:
             self.layer.fault("the summary of a pass", error)
-        self._pass.drop()
+        state.drop()
         try:
-            self.report()
+            if last.violations:
+                self.report()
         finally:
-            self._pass.causes.end()
-        return self._pass.last
+            state.causes.end()
+        return last
 
     def report(self) -> None:
         """Report what was found since the last report; for bricks that run after a pass.
@@ -447,10 +450,14 @@ class ModelTracer:
         """What is checked for an equation; clauses that cannot be are noted as faults."""
         return list(self._site(equation, None).conditions)
 
-    def add_counted(self, bricks: int, activation_checks: int, attention_checks: int) -> None:
-        """Take in how many conditions a native probe has tested in this pass."""
+    def add_counted(self, counted: tuple[int, int, int], conditions: int, took_ns: int) -> None:
+        """Take in the conditions of bricks, MLT-01 and MLT-02 that a native half has tested.
+
+        `conditions` of them the layer has not counted yet.
+        """
         with self._lock:
-            self.summary.count_pass(bricks, activation_checks, attention_checks)
+            self.summary.count_pass(counted)
+        self.layer.count_check(conditions, took_ns)
 
     # -- checking ----------------------------------------------------------------------------
 

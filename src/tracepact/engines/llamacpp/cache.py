@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -16,12 +16,35 @@ from tracepact.engines.llamacpp.context import Attached
 from tracepact.engines.llamacpp.slots import Slot
 from tracepact.engines.llamacpp.tensors import Tensor
 from tracepact.model import KvCacheRecord, ModelTracer
-from tracepact.model.pass_end import CacheFill
 
 _CACHE: Final = re.compile(r"(?:cache_)?([kv])_(?:l|cache_view-)(\d+)\b")
 _EXPONENTS: Final = MappingProxyType({"f32": 0x7F800000, "f16": 0x7C00, "bf16": 0x7F80})
 NO_ROOM: Final = 1
 """What `llama_decode` returns where the cache has no place for a batch; nothing was computed."""
+
+
+class Fill(NamedTuple):
+    """How full a cache was after a pass; a `CacheFill`.
+
+    Attributes:
+        used: Positions in use.
+        capacity: Positions there are.
+        layers: How many it has.
+        first: The smallest position in use.
+        tokens: That the pass has written.
+        trace: Knows the rest.
+    """
+
+    used: int
+    capacity: int
+    layers: int
+    first: int
+    tokens: int
+    trace: CacheTrace
+
+    def record(self) -> KvCacheRecord:
+        """Its figures."""
+        return self.trace.record_of(self)
 
 
 class CacheTrace:
@@ -139,18 +162,16 @@ class CacheTrace:
             guard_writes=overwritten,
         )
 
-    def newest(self, call: Call) -> CacheFill | None:
+    def newest(self, call: Call) -> Fill | None:
         """After a pass with one sequence in which nothing was found; None without a cache."""
         first, last = self._first(0), self._last(0)
         if last < 0:
             return None
-        tokens = call.tokens
-        return CacheFill(
-            last - first + 1,
-            self._capacity,
-            self._layers,
-            lambda: self._record(first, last, tokens, 0, ()),
-        )
+        return Fill(last - first + 1, self._capacity, self._layers, first, call.tokens, self)
+
+    def record_of(self, fill: Fill) -> KvCacheRecord:
+        """The figures of a cache in which nothing was found."""
+        return self._record(fill.first, fill.first + fill.used - 1, fill.tokens, 0, ())
 
     def _record(
         self,

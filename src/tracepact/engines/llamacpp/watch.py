@@ -158,9 +158,8 @@ class LlamaWatch:
         tracer = self._tracer
         start_ns = time.perf_counter_ns()
         try:
-            *counted, native_ns, asked, _, is_lost, found = self._watcher._end(status == 0)
-            tracer.add_counted(*counted)
-            tracer.layer.count_check(sum(counted), native_ns)
+            counted, native_ns, asked, _, is_lost, found = self._watcher._end(status == 0)
+            tracer.add_counted(counted, sum(counted), native_ns)
             tracer.tracing_ns += native_ns
             if is_lost:
                 raise RuntimeError("the nodes of a graph could not all be looked at")

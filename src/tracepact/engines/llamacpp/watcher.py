@@ -19,7 +19,7 @@ SIGNATURE: Final = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_boo
 FIRST_SLOT: Final = -2
 """What `meet` says of a node that writes into slot 0 of the cache; -3 is slot 1, and so on."""
 
-Seen = tuple[int, int, int, int, int, int, bool, list[tuple[int, int, int]]]
+Seen = tuple[tuple[int, int, int], int, int, int, bool, list[tuple[int, int, int]]]
 """Conditions tested of bricks, MLT-01 and MLT-02; ns; nodes asked about and shown; whether nodes
 were lost; what `PythonSlots.take_found` says of the cache."""
 
@@ -193,7 +193,7 @@ class PythonWatcher:
             self._slots.forget()
         found = self._slots.take_found()
         self._ns += time.perf_counter_ns() - start_ns
-        return 0, 0, 0, self._ns, self._asked, self._shown, self.is_lost, found
+        return (0, 0, 0), self._ns, self._asked, self._shown, self.is_lost, found
 
     def _lose_written(self) -> None:
         """Nothing is left of the last graph's tensors; what these have written is not known."""

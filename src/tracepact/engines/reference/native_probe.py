@@ -65,11 +65,10 @@ class NativeProbe(_native.Probe, TracingProbe):
         """End what the C half serves, which also does so where a kernel raises."""
         counted = self._end()
         if counted is not None:
-            *conditions, tracing_ns = counted
+            conditions, tracing_ns = counted
             self.tracing_ns += tracing_ns
             if self._tracer is not None:
-                self._tracer.add_counted(*conditions)
-                self._tracer.layer.count_check(0, tracing_ns)
+                self._tracer.add_counted(conditions, 0, tracing_ns)
 
     def kv_cache(self, cache: KvCache) -> None:
         """MLT-05; before it what was put off until now."""

@@ -48,6 +48,10 @@ class CacheHistory:
         self._turn = 0
         self._next: list[int] = []
 
+    def is_of(self, cache: Any) -> bool:
+        """Whether this is the cache that was looked at last."""
+        return self._cache is not None and self._cache() is cache
+
     def look(self, cache: Any, layers: Sequence[Any], used: int, tokens: int) -> Array | None:
         """Positions (in pieces) that have changed, by layer [layers]; None where all is well.
 
@@ -60,8 +64,7 @@ class CacheHistory:
         if not used:
             self._cache = None
             return None
-        is_same = self._cache is not None and self._cache() is cache
-        if not is_same or len(self._sums) != len(layers) or used != self._used + tokens:
+        if not self.is_of(cache) or len(self._sums) != len(layers) or used != self._used + tokens:
             self._begin(cache, layers, used)
             return None
         self._used = used

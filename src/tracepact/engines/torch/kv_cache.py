@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +13,6 @@ from tracepact.core import Stat, measure, native_core
 from tracepact.engines.torch.cache_history import CacheHistory
 from tracepact.engines.torch.forward import ForwardPass
 from tracepact.model import KvCacheRecord, ModelTracer
-from tracepact.model.pass_end import CacheFill
 from tracepact.types import Array
 
 
@@ -39,22 +37,45 @@ class _Held:
 class Found(NamedTuple):
     """What a cache holds after a pass, in numbers: its tensors may be large, and are let go.
 
+    A `CacheFill` where nothing is wrong.
+
     Attributes:
-        layers: How many it has.
         used: Positions in use, of the layer that has most.
-        capacity: Positions there are; 0 where it grows.
+        capacity: Positions there are; for a cache that grows, those that the model was made for.
+        layers: How many it has.
         bytes_used: Of the positions in use.
         bytes_total: Of all.
+        position: Of the first token of the pass.
+        tokens: Of the pass.
         wrong: NaN and Inf among what the pass wrote, and what was written past the end or is no
             longer the same, both [layers]; None where nothing is wrong for sure.
     """
 
-    layers: int
     used: int
     capacity: int
+    layers: int
     bytes_used: int
     bytes_total: int
+    position: int
+    tokens: int
     wrong: tuple[Array, Array] | None
+
+    def record(self) -> KvCacheRecord:
+        """As MLT-05 has it."""
+        positions = self.position + self.tokens
+        nonfinite, overrun = self.wrong or ((), ())
+        return KvCacheRecord(
+            used=self.used,
+            capacity=self.capacity,
+            bytes_used=self.bytes_used,
+            bytes_total=self.bytes_total,
+            evictions=max(0, positions - self.used),
+            hit_rate=self.position / positions if positions else 0.0,
+            oldest_position=max(0, positions - self.used),
+            fragmentation=0.0,
+            nonfinite=int(sum(nonfinite)),
+            guard_writes=int(sum(overrun)),
+        )
 
 
 class _Histories(threading.local):
@@ -76,7 +97,7 @@ class CacheTrace:
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+        self._limit = limit or 0
         self._history = _Histories()
 
     def before(self, tracer: ModelTracer, forward: ForwardPass) -> None:
@@ -84,6 +105,8 @@ class CacheTrace:
 
         PyTorch raises an `IndexError` then, or writes elsewhere, depending on the kernel.
         """
+        if self._history.of_thread.is_of(forward.cache):
+            return  # it grows
         layers = getattr(forward.cache, "layers", None) or ()
         if not any(hasattr(layer, "max_cache_len") for layer in layers):
             return
@@ -91,7 +114,8 @@ class CacheTrace:
         short = [each for each in held if each.capacity is not None]
         if any(each.used + forward.tokens > (each.capacity or 0) for each in short):
             wrong = np.zeros(len(held), np.int64), _overrun(held, forward.tokens)
-            self.record(tracer, forward, _found(held, wrong), forward.tokens)
+            found = self._found(forward, held, wrong)
+            self.record(tracer, found._replace(used=found.used + forward.tokens))
             tracer.report()
 
     def after(self, tracer: ModelTracer, forward: ForwardPass, cache: Any) -> Found | None:
@@ -114,10 +138,10 @@ class CacheTrace:
         if changed is None:
             is_within = all(e.capacity is None or e.used <= e.capacity for e in held)
             if is_within and _is_finite(held, forward):
-                return _found(held, None)
+                return self._found(forward, held, None)
             changed = _overrun(held, 0)
         nonfinite = np.array([_nonfinite(each, forward) for each in held], np.int64)
-        return _found(held, (nonfinite, changed))
+        return self._found(forward, held, (nonfinite, changed))
 
     def _grown(self, forward: ForwardPass, cache: Any) -> Found | None:
         """The same at once for one token in a cache that grows; None where Python has to look."""
@@ -127,75 +151,44 @@ class CacheTrace:
         kind = type(layers[0])
         if kind.__name__ != "DynamicLayer" or kind.__module__ != "transformers.cache_utils":
             return None
-        found = native.written_in(layers, kind, forward.tokens)
+        tokens = forward.tokens
+        found = native.written_in(layers, kind, tokens)
         if found is None:
             return None
         used, size = found
-        changed = self._history.of_thread.look(cache, layers, used, forward.tokens)
+        changed = self._history.of_thread.look(cache, layers, used, tokens)
         wrong = None if changed is None else (np.zeros(len(layers), np.int64), changed)
-        return Found(len(layers), used, 0, size, size, wrong)
+        capacity = max(used, self._limit)
+        return Found(used, capacity, len(layers), size, size, forward.position, tokens, wrong)
 
-    def fill(self, forward: ForwardPass, found: Found) -> CacheFill:
-        """What was found, where nothing is wrong."""
-        record = functools.partial(
-            self._figures, forward.position, forward.tokens, found, nonfinite=0, overrun=0
-        )
-        return CacheFill(found.used, self._capacity(found), found.layers, record)
-
-    def record(
-        self, tracer: ModelTracer, forward: ForwardPass, found: Found, coming: int = 0
-    ) -> None:
-        """Hand what was found to the tracer; `coming` positions are about to be written."""
+    def record(self, tracer: ModelTracer, found: Found) -> None:
+        """Hand what was found to the tracer."""
         nothing = np.zeros(found.layers, np.int64)
         nonfinite, overrun = found.wrong or (nothing, nothing)
-        record = self._figures(
-            forward.position,
-            forward.tokens,
-            found._replace(used=found.used + coming),
-            nonfinite=int(nonfinite.sum()),
-            overrun=int(overrun.sum()),
-        )
-        tracer.record_kv_cache(record, nonfinite=nonfinite, guard_writes=overrun)
+        tracer.record_kv_cache(found.record(), nonfinite=nonfinite, guard_writes=overrun)
 
     def record_of(self, forward: ForwardPass, held: list[_Held]) -> KvCacheRecord:
         """What a cache of these layers holds; asks no device."""
-        found = _found(held, None)
-        return self._figures(forward.position, forward.tokens, found, nonfinite=0, overrun=0)
+        return self._found(forward, held, None).record()
 
-    def _capacity(self, found: Found) -> int:
-        return found.capacity or max(found.used, self._limit or 0)
-
-    def _figures(
-        self, position: int, tokens: int, found: Found, *, nonfinite: int, overrun: int
-    ) -> KvCacheRecord:
-        positions = position + tokens
-        return KvCacheRecord(
-            used=found.used,
-            capacity=self._capacity(found),
-            bytes_used=found.bytes_used,
-            bytes_total=found.bytes_total,
-            evictions=max(0, positions - found.used),
-            hit_rate=position / positions if positions else 0.0,
-            oldest_position=max(0, positions - found.used),
-            fragmentation=0.0,
-            nonfinite=nonfinite,
-            guard_writes=overrun,
+    def _found(
+        self, forward: ForwardPass, held: list[_Held], wrong: tuple[Array, Array] | None
+    ) -> Found:
+        sizes = [(each, each.keys.nbytes + each.values.nbytes) for each in held]
+        used = max(each.used for each in held)
+        return Found(
+            used=used,
+            capacity=max(each.capacity or 0 for each in held) or max(used, self._limit),
+            layers=len(held),
+            bytes_used=sum(
+                size * min(each.used, each.keys.shape[2]) // max(1, each.keys.shape[2])
+                for each, size in sizes
+            ),
+            bytes_total=sum(size for _, size in sizes),
+            position=forward.position,
+            tokens=forward.tokens,
+            wrong=wrong,
         )
-
-
-def _found(held: list[_Held], wrong: tuple[Array, Array] | None) -> Found:
-    sizes = [(each, each.keys.nbytes + each.values.nbytes) for each in held]
-    return Found(
-        layers=len(held),
-        used=max(each.used for each in held),
-        capacity=max(each.capacity or 0 for each in held),
-        bytes_used=sum(
-            size * min(each.used, each.keys.shape[2]) // max(1, each.keys.shape[2])
-            for each, size in sizes
-        ),
-        bytes_total=sum(size for _, size in sizes),
-        wrong=wrong,
-    )
 
 
 def _overrun(held: list[_Held], coming: int) -> Array:

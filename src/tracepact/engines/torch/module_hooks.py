@@ -52,7 +52,11 @@ class ModuleHooks:
     def __init__(self, module: nn.Module, *, is_quick: bool, sees_arguments: bool) -> None:
         self._module = module
         self._lock = threading.Lock()
-        self._handles: list[tuple[Hook, Any]] = []
+        self._always: tuple[Hook, ...] = ()
+        self._in_turn: tuple[Hook, ...] = ()
+        self._is_turn = False
+        self._shown: tuple[Hook, ...] = ()
+        self._handles: dict[Hook, Any] = {}
         self._call: _native.ModuleCall | None = None
         self._stands_in: Any = None
         native = native_core()
@@ -65,27 +69,47 @@ class ModuleHooks:
             is_traced = type(module).__call__ is not nn.Module.__call__
             self._stands_in = _outside_of_graphs(self._call, module) if is_traced else self._call
 
-    def add(self, hook: Hook) -> Handle:
-        """Call it after those that are there, until its handle is removed."""
+    def add(self, hook: Hook, *, in_turn: bool = False) -> Handle:
+        """Call it until its handle is removed; one that is `in_turn`, while it is its turn."""
         with self._lock:
-            if self._call is None:
-                self._handles.append((hook, self._module.register_forward_hook(hook)))
+            if in_turn:
+                self._in_turn += (hook,)
             else:
-                self._call.hooks += (hook,)
-                self._module.__dict__[_SLOT] = self._stands_in
+                self._always += (hook,)
+            self._put()
         return Handle(self, hook)
 
     def discard(self, hook: Hook) -> None:
         """Call it no more."""
         with self._lock:
-            call = self._call
-            if call is not None:
-                call.hooks = tuple(each for each in call.hooks if each is not hook)
-                if not call.hooks:
-                    self._take_off()
-            for entry in [each for each in self._handles if each[0] is hook]:
-                entry[1].remove()
-                self._handles.remove(entry)
+            self._always = tuple(each for each in self._always if each is not hook)
+            self._in_turn = tuple(each for each in self._in_turn if each is not hook)
+            self._put()
+
+    def take_turn(self, *, is_turn: bool) -> None:
+        """From now on call, or do not call, the hooks that are in turn."""
+        with self._lock:
+            self._is_turn = is_turn
+            self._put()
+
+    def _put(self) -> None:
+        """See to it that what is wanted is called, and nothing else."""
+        wanted = self._in_turn if self._is_turn else ()
+        if self._always:
+            wanted = self._always + wanted
+        if self._call is None:
+            for hook in [each for each in self._handles if each not in wanted]:
+                self._handles.pop(hook).remove()
+            for hook in wanted:
+                if hook not in self._handles:
+                    self._handles[hook] = self._module.register_forward_hook(hook)
+            return
+        if not wanted:  # they stay with the call, since they may come back with every token
+            self._take_off()
+            return
+        if wanted is not self._shown:
+            self._call.hooks = self._shown = wanted
+        self._module.__dict__[_SLOT] = self._stands_in
 
     def _take_off(self) -> None:
         if self._module.__dict__.get(_SLOT) is self._stands_in:  # else it was compiled meanwhile
@@ -97,9 +121,8 @@ class ModuleHooks:
             call, self._call = self._call, None
             if call is not None:
                 self._take_off()
-                hooks, call.hooks = call.hooks, ()
-                for hook in hooks:
-                    self._handles.append((hook, self._module.register_forward_hook(hook)))
+                call.hooks = ()
+                self._put()
 
 
 def _outside_of_graphs(call: Callable[..., Any], module: nn.Module) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from tracepact.core import native_core
 from tracepact.engines.torch.mapping import ATTENTION, MLP
 from tracepact.model import ModelTracer
 from tracepact.model.watching import watch_bricks, watch_parts
+from tracepact.types import BrickId
 
 if TYPE_CHECKING:
     from tracepact.core import _native
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 PARTS: Final = MappingProxyType({ATTENTION: "post-attention", MLP: "post-ffn"})
 """Parts of a layer whose result is a point of MLT-01."""
+
+
+_WITH_MORE: Final = frozenset({BrickId.LmHead})
+"""Bricks of which the end of a pass wants more than their contract."""
 
 
 class TorchProbe:
@@ -40,12 +45,16 @@ class TorchProbe:
     def end(self) -> None:
         """It is over, or was broken off."""
 
+    def take_head(self) -> tuple[Any, Any] | None:
+        """What the head was given and gave out, where that went through the native half."""
+        return None
+
     def run(
         self, brick: str, layer: int | None, kernel: Callable[..., Any], /, **inputs: Any
     ) -> Any:
         """Check the result that `kernel` gives out, and what it was computed from."""
         ret = kernel()
-        self._trace(brick, layer, inputs, ret)
+        self._check(brick, layer, inputs, ret)
         return ret
 
     def residual(self, layer: int, point: str, value: Any) -> None:
@@ -56,7 +65,7 @@ class TorchProbe:
         """Any other point of MLT-01, of a brick whose contract cannot be checked."""
         self._tracer.record_activation(layer, point, value, brick=brick)
 
-    def _trace(self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Any) -> None:
+    def _check(self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Any) -> None:
         point = PARTS.get(brick)
         if point is None:
             self._tracer.record_brick(brick, layer, {**inputs, "ret": ret})
@@ -78,7 +87,8 @@ def new_probe(tracer: ModelTracer) -> TorchProbe:
 
         def __init__(self, tracer: ModelTracer) -> None:
             TorchProbe.__init__(self, tracer)
-            watch_bricks(self, tracer, frozenset())
+            self._head: tuple[Any, Any] | None = None
+            watch_bricks(self, tracer, _WITH_MORE)
             watch_parts(self, tracer, PARTS)
             self.hook = functools.partial(native.Hook, self)
 
@@ -92,12 +102,22 @@ def new_probe(tracer: ModelTracer) -> TorchProbe:
         def end(self) -> None:
             counted = self._end()
             if counted is not None:
-                *conditions, tracing_ns = counted
+                conditions, tracing_ns = counted
                 self.tracing_ns += tracing_ns
-                self._tracer.add_counted(*conditions)
-                self._tracer.layer.count_check(0, tracing_ns)
+                self._tracer.add_counted(conditions, 0, tracing_ns)
 
         _settle = end
+
+        def take_head(self) -> tuple[Any, Any] | None:
+            for _, _, inputs, ret in self._later():
+                self._head = inputs["x"], ret
+            head, self._head = self._head, None
+            return head
+
+        def _trace(self, brick: str, layer: int | None, inputs: dict[str, Any], ret: Any) -> None:
+            if brick == BrickId.LmHead:
+                self._head = inputs["x"], ret
+            self._check(brick, layer, inputs, ret)
 
         def _run(
             self, brick: str, layer: int | None, kernel: Callable[..., Any], /, **inputs: Any

@@ -34,7 +34,7 @@ from tracepact.profiling import BrickProfiler
 from tracepact.types import BrickId
 
 _NOT_BRICKS: Final = frozenset({LAYER, ATTENTION, MLP})
-COMPARED_EVERY: Final = 4
+COMPARED_EVERY: Final = 8
 """Decoded tokens of which one has a product compared, where there is no reference."""
 
 _watched: Final[weakref.WeakSet[nn.Module]] = weakref.WeakSet()
@@ -82,9 +82,10 @@ class TorchWatch:
         self._pass = ForwardPass()
         self._handles: list[Any] = []
         self._of_pass: list[Any] = []
-        self._in_turn: tuple[int | None, list[Any]] = (None, [])
         self._hooks: dict[nn.Module, ModuleHooks] = {}
-        self._products: dict[int, list[tuple[nn.Module, Hook]]] = {}
+        self._products: dict[int, list[ModuleHooks]] = {}
+        self._turns: list[list[ModuleHooks]] = [[]]  # of each layer's products, then of all
+        self._in_turn = self._turns[0]
         self._passes = itertools.count()
         self._lock = threading.Lock()
         config = text_config(unwrapped(model))
@@ -121,6 +122,7 @@ class TorchWatch:
             if not hasattr(model, "_orig_mod"):  # what runs inside a compiled graph has no hooks
                 for mapped in self.map.modules:
                     self._watch(mapped)
+                self._turns = [*self._products.values(), sum(self._products.values(), [])]
         except BaseException:
             self.remove()
             raise
@@ -137,9 +139,9 @@ class TorchWatch:
     def remove(self) -> None:
         """Take them off again."""
         with self._lock:
-            for handle in [*self._handles, *self._of_pass, *self._in_turn[1]]:
+            for handle in [*self._handles, *self._of_pass]:
                 handle.remove()
-            self._handles, self._of_pass, self._in_turn = [], [], (None, [])
+            self._handles, self._of_pass, self._in_turn = [], [], []
         _watched.discard(self._model)
         self._probe.end()
 
@@ -183,6 +185,7 @@ class TorchWatch:
         cache = forward.cache if cache is None else cache
         try:
             self._probe.end()
+            forward.hidden = self._probe.take_head() or forward.hidden
             if self._deferred is not None:
                 self._deferred.finish(forward, self._logits, self._cache, cache)
             else:
@@ -201,15 +204,14 @@ class TorchWatch:
         found = self._cache.after(tracer, forward, cache)
         if forward.batch == 1 and forward.is_decoding and (found is None or found.wrong is None):
             top = None if logits is None else logits.alone(forward)
-            fill = None if found is None else self._cache.fill(forward, found)
             is_whole = logits is None or top is not None
-            if is_whole and (top or fill) and self._pass_end.holds(top, fill):
+            if is_whole and (top or found) and self._pass_end.holds(top, found):
                 return
         if logits is not None:
             for newest in logits.newest(forward):
                 logits.record(tracer, *newest)
         if found is not None:
-            self._cache.record(tracer, forward, found)
+            self._cache.record(tracer, found)
 
     def _take_turns(self, is_decoding: bool) -> None:
         """Watch the products of every layer of a prompt, and of one layer of a decoded token.
@@ -217,18 +219,17 @@ class TorchWatch:
         One product is compared (MLT-04): in prompts, and in decoded tokens as often as is said.
         """
         turn, layers = next(self._passes), len(self._products)
-        watched = turn % layers if is_decoding and layers else None
         with self._lock:  # another thread's pass may begin now; it sees these hooks or its own
             for handle in self._of_pass:
                 handle.remove()
             self._of_pass = []
-            if watched != self._in_turn[0] or not self._in_turn[1]:
-                for handle in self._in_turn[1]:
-                    handle.remove()
-                of_layers = list(self._products.values())
-                chosen = of_layers if watched is None else [of_layers[watched]]
-                handles = [self._hooks_of(m).add(hook) for each in chosen for m, hook in each]
-                self._in_turn = watched, handles
+            chosen = self._turns[turn % layers if is_decoding and layers else -1]
+            if chosen is not self._in_turn:
+                for hooks in self._in_turn:
+                    hooks.take_turn(is_turn=False)
+                for hooks in chosen:
+                    hooks.take_turn(is_turn=True)
+                self._in_turn = chosen
             if self._deferred is not None:
                 return  # these compare values, and would wait for them
             if self._fused is not None:
@@ -274,24 +275,31 @@ class TorchWatch:
         fields = known_fields(mapped) if config.bricks else None
         if brick == BrickId.LmHead:
             if fields is not None or config.logits:
-                self._add(module, self._head(mapped, fields))
+                hook = self._head(mapped, fields)
+                if fields is not None or not config.bricks:  # else its plan has the contract
+                    hook = self._native(mapped, hook, brick, ("x",), fields)
+                self._add(module, hook)
         elif fields is None:
             if config.activations and mapped.norm is not None:
                 known = None if config.bricks else brick  # natively its plan has the contract
                 hook = self._result(mapped)
                 self._add(module, hook if known is None else self._native(mapped, hook, known))
         elif brick == BrickId.Embedding:
-            self._add(module, self._brick(mapped, "tokens", fields))
+            hook = self._brick(mapped, "tokens", fields)
+            self._add(module, self._native(mapped, hook, brick, ("tokens",), fields))
         else:
-            python = self._brick(mapped, "x", fields)
-            hook = self._native(mapped, python, brick, ("x",), fields)
+            hook = self._native(mapped, self._brick(mapped, "x", fields), brick, ("x",), fields)
             if brick in PRODUCTS and mapped.layer is not None:
-                self._products.setdefault(mapped.layer, []).append((module, hook))
+                self._add(module, hook, in_turn=True)
+                self._products.setdefault(mapped.layer, []).append(self._hooks[module])
             else:
                 self._add(module, hook)
 
-    def _add(self, module: nn.Module, hook: Hook, *, sees_arguments: bool = True) -> None:
-        self._handles.append(self._hooks_of(module, sees_arguments=sees_arguments).add(hook))
+    def _add(
+        self, module: nn.Module, hook: Hook, *, sees_arguments: bool = True, in_turn: bool = False
+    ) -> None:
+        hooks = self._hooks_of(module, sees_arguments=sees_arguments)
+        self._handles.append(hooks.add(hook, in_turn=in_turn))
 
     def _hooks_of(self, module: nn.Module, *, sees_arguments: bool = True) -> ModuleHooks:
         found = self._hooks.get(module)
