@@ -14,6 +14,8 @@ typedef struct {
     PyObject *fixed;     /* a tuple */
     PyObject *otherwise; /* callable(module, arguments, output) */
     Py_ssize_t part;     /* of a tuple that a module returns, the result */
+    bool is_joined;      /* what it is given is the result of a layer, and where `head` begins */
+    PyObject *before;    /* that layer; NULL: none */
 } hook;
 
 static PyObject *str_input, *str_output;
@@ -27,12 +29,24 @@ static PyObject *result_of(const hook *self, PyObject *output)
     return found == Py_None ? NULL : found;
 }
 
-static int end_of_layer(hook *self, PyObject *point, PyObject *value)
+static int end_of_layer(hook *self, PyObject *layer, PyObject *point, PyObject *value)
 {
-    PyObject *const arguments[] = {self->head[1], point, value};
+    PyObject *const arguments[] = {layer, point, value};
     PyObject *done = tp_probe_residual(self->probe, arguments, 3);
     Py_XDECREF(done);
     return done == NULL ? -1 : 1;
+}
+
+/* What a layer gave out is where the next one begins: 0, or -1 with an interrupt that goes on. */
+static int see_stream(hook *self, PyObject *value)
+{
+    if (value != self->probe->last_output) { /* which else has been looked at */
+        if (!self->is_joined) return 0;
+        if (self->before != NULL && end_of_layer(self, self->before, str_output, value) < 0)
+            return -1;
+    }
+    if (self->head[1] == Py_None) return 0;
+    return end_of_layer(self, self->head[1], str_input, value) < 0 ? -1 : 0;
 }
 
 /* As `tp_probe_see`. */
@@ -41,14 +55,11 @@ static int see(hook *self, PyObject *arguments, PyObject *ret)
     enum { MOST = 8 };
     PyObject *inputs[MOST];
     const Py_ssize_t count = PyTuple_GET_SIZE(self->names), fixed = PyTuple_GET_SIZE(self->fixed);
-    if (self->head[0] == NULL) return end_of_layer(self, str_output, ret);
+    if (self->head[0] == NULL) return end_of_layer(self, self->head[1], str_output, ret);
     if (count > fixed) {
         if (!PyTuple_CheckExact(arguments) || PyTuple_GET_SIZE(arguments) < 1) return 0;
         inputs[0] = PyTuple_GET_ITEM(arguments, 0);
-        /* What the layer before gave out is where this one begins. */
-        if (inputs[0] == self->probe->last_output && self->head[1] != Py_None
-            && end_of_layer(self, str_input, inputs[0]) < 0)
-            return -1;
+        if (see_stream(self, inputs[0]) < 0) return -1;
     }
     for (Py_ssize_t i = 0; i < fixed; i++)
         inputs[count - fixed + i] = PyTuple_GET_ITEM(self->fixed, i);
@@ -93,6 +104,20 @@ static int hook_init(hook *self, PyObject *arguments, PyObject *options)
     return 0;
 }
 
+/* join(layer or None) */
+static PyObject *hook_join(hook *self, PyObject *before)
+{
+    self->is_joined = true;
+    Py_XSETREF(self->before, before == Py_None ? NULL : Py_NewRef(before));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef hook_methods[] = {
+    {"join", (PyCFunction)hook_join, METH_O,
+     "From now on what the module is given is the end of that layer and where its own begins."},
+    {NULL},
+};
+
 static int hook_traverse(hook *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->probe);
@@ -111,6 +136,7 @@ static int hook_clear(hook *self)
     Py_CLEAR(self->names);
     Py_CLEAR(self->fixed);
     Py_CLEAR(self->otherwise);
+    Py_CLEAR(self->before);
     return 0;
 }
 
@@ -148,6 +174,7 @@ static PyTypeObject hook_type = {
     .tp_traverse = (traverseproc)hook_traverse,
     .tp_clear = (inquiry)hook_clear,
     .tp_dealloc = (destructor)hook_dealloc,
+    .tp_methods = hook_methods,
 };
 
 int tp_add_hook(PyObject *module)

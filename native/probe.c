@@ -29,6 +29,15 @@ static inline tp_watched *find(tp_probe *self, PyObject *name)
     return NULL;
 }
 
+/* What is looked at of a brick of a layer in this pass. */
+static inline tp_watched *find_in_turn(tp_probe *self, PyObject *name, Py_ssize_t layer)
+{
+    tp_watched *brick = find(self, name);
+    const bool is_turn = brick == NULL || brick->turns == 0 || self->turn < 0 || layer < 0
+                         || layer % brick->turns == self->turn % brick->turns;
+    return TP_LIKELY(is_turn) ? brick : &self->bricks[brick->less];
+}
+
 static inline int index_in(const tp_probe *self, const tp_watched *brick)
 {
     return (int)(brick - self->bricks);
@@ -229,7 +238,8 @@ int tp_probe_see(tp_probe *self, PyObject *const *head, PyObject *const *inputs,
                  PyObject *ret)
 {
     if (self->thread == NULL || self->thread != PyThreadState_Get()) return 0;
-    tp_watched *brick = layer_number(head[1]) == -2 ? NULL : find(self, head[0]);
+    const Py_ssize_t layer = layer_number(head[1]);
+    tp_watched *brick = layer == -2 ? NULL : find_in_turn(self, head[0], layer);
     if (brick == NULL) return 0;
     if (brick->plan != NULL) tp_plan_fetch(brick->plan);
     return watch(self, brick, head, inputs, names, ret) < 0 ? -1 : 1;

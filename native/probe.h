@@ -18,6 +18,8 @@ typedef struct {
     int kind;                  /* of the event that its result leaves, or TP_NO_EVENT */
     bool in_python;            /* traced by Python */
     bool has_more;             /* of which Python wants more than its contract */
+    int less, turns;           /* of so many passes one looks at a layer's; in the others that brick
+                                  says what is looked at. turns 0: all of them */
 } tp_watched;
 
 typedef struct {
@@ -34,6 +36,7 @@ typedef struct {
     PyObject *later;           /* list of (brick, layer, inputs, ret) of which Python wants more */
     uint64_t counted[COUNTERS], ticks;
     int64_t size;
+    int turn;                  /* -1: it is everybody's */
 } tp_probe;
 
 extern PyTypeObject tp_probe_type;

@@ -62,13 +62,34 @@ static PyObject *probe_watch(tp_probe *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* _begin(layer_state, timer, log, size, sampled_brick, sampled_layer) -> bool; each may be None */
+/* _take_turns(brick, brick that says what is looked at out of turn, turns) */
+static PyObject *probe_take_turns(tp_probe *self, PyObject *arguments)
+{
+    PyObject *name, *less;
+    int turns, at = -1, other = -1;
+    if (!PyArg_ParseTuple(arguments, "UUi", &name, &less, &turns)) return NULL;
+    for (int i = 0; i < self->count; i++) {
+        if (PyUnicode_Compare(self->names[i], name) == 0) at = i;
+        if (PyUnicode_Compare(self->names[i], less) == 0) other = i;
+    }
+    if (at < 0 || other < 0 || turns < 1) {
+        PyErr_SetString(PyExc_ValueError, "two bricks that are watched, at least one turn");
+        return NULL;
+    }
+    self->bricks[at].less = other;
+    self->bricks[at].turns = turns;
+    Py_RETURN_NONE;
+}
+
+/* _begin(layer_state, timer, log, size, sampled_brick, sampled_layer, turn) -> bool; each but size
+   and turn may be None */
 static PyObject *probe_begin(tp_probe *self, PyObject *arguments)
 {
     PyObject *layer, *timer, *log, *sampled_brick, *sampled_layer;
     long long size;
-    if (!PyArg_ParseTuple(arguments, "OOOLOO", &layer, &timer, &log, &size, &sampled_brick,
-                          &sampled_layer))
+    int turn;
+    if (!PyArg_ParseTuple(arguments, "OOOLOOi", &layer, &timer, &log, &size, &sampled_brick,
+                          &sampled_layer, &turn))
         return NULL;
     if ((log != Py_None && !Py_IS_TYPE(layer, &tp_layer_state_type))
         || (timer != Py_None && !PyObject_TypeCheck(timer, tp_timer_type))
@@ -90,6 +111,7 @@ static PyObject *probe_begin(tp_probe *self, PyObject *arguments)
     memset(self->counted, 0, sizeof self->counted);
     self->ticks = 0;
     self->size = size;
+    self->turn = turn;
     self->thread = me;
     Py_RETURN_TRUE;
 }
@@ -155,6 +177,8 @@ static void probe_dealloc(tp_probe *self)
 
 static PyMethodDef probe_methods[] = {
     {"_watch", (PyCFunction)probe_watch, METH_VARARGS, "Say what is checked of a brick."},
+    {"_take_turns", (PyCFunction)probe_take_turns, METH_VARARGS,
+     "Look at a brick of a layer in one of so many passes, and less closely in the others."},
     {"_begin", (PyCFunction)probe_begin, METH_VARARGS, "Serve a pass of this thread, if free."},
     {"_end", (PyCFunction)probe_end, METH_NOARGS, "End the pass; say what was counted."},
     {"_later", (PyCFunction)probe_later, METH_NOARGS, "Take what Python wants to see more of."},

@@ -109,6 +109,7 @@ class Probe:
         has_more: bool,
         /,
     ) -> None: ...
+    def _take_turns(self, brick: str, less: str, turns: int, /) -> None: ...
     def _begin(
         self,
         layer: LayerState | None,
@@ -117,6 +118,7 @@ class Probe:
         size: int,
         sampled_brick: str | None,
         sampled_layer: int | None,
+        turn: int,
         /,
     ) -> bool: ...
     def _later(self) -> list[tuple[str, int | None, dict[str, Any], Any]]: ...
@@ -137,6 +139,7 @@ class Hook:
         /,
     ) -> None: ...
     def __call__(self, module: Any, arguments: Any, output: Any, /) -> None: ...
+    def join(self, before: int | None, /) -> None: ...
 
 # module_call.c
 

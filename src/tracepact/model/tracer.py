@@ -86,8 +86,8 @@ class ModelTracer:
             batch: The sequences, where there is more than one; fields then have their rows first.
         """
         is_sampled = not self.config.is_off and self.layer.admits(self)
-        request, top_k = current_request(), self.config.top_k
-        self._pass.begin(position, batch, request, is_sampled=is_sampled, top_k=top_k)
+        given = position, batch, current_request()
+        self._pass.begin(*given, is_sampled=is_sampled, top_k=self.config.top_k)
 
     def put_off(self) -> Coming:
         """What `resume` wants to know of this pass, if it is to be looked at after it has ended."""
@@ -108,8 +108,7 @@ class ModelTracer:
         Raises:
             ContractViolation: Something does not hold and the policy is `raise`.
         """
-        state = self._pass
-        last = state.last
+        state, last = self._pass, self._pass.last
         try:
             with self._lock:
                 self.summary.add(last)

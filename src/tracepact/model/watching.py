@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tracepact.contracts import Condition
 from tracepact.core import Stat
@@ -16,6 +16,10 @@ from tracepact.types import BrickId
 if TYPE_CHECKING:
     from tracepact.core import _native
     from tracepact.model.tracer import ModelTracer
+
+NORM_TURNS: Final = 4
+"""Decoded tokens in which each layer's norms are held against their contract once; in the others
+they have to be finite. A norm's contract costs more than all else that is asked of its result."""
 
 _FULL = {"ret": Stat.FULL}
 

@@ -30,14 +30,9 @@ from tracepact.model import ModelTracer
 from tracepact.model.batch import Batch
 from tracepact.model.events import ATTENTION, NO_EVENT, POINTS
 from tracepact.model.pass_end import PassEnd
-from tracepact.model.watching import Watched, watched_activation, watched_brick
+from tracepact.model.watching import NORM_TURNS, Watched, watched_activation, watched_brick
 from tracepact.profiling import BrickProfiler
 from tracepact.types import BrickId
-
-NORM_TURNS: Final = 4
-"""Decoded tokens in which each layer's norms are held against their contract once; in the others
-they have to be finite. A norm's contract costs more than all else that is asked of its node."""
-
 
 _ROWS_OF_HEADS: Final = 3
 """Axes of attention weights."""

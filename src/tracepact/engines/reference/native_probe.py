@@ -52,9 +52,9 @@ class NativeProbe(_native.Probe, TracingProbe):
                 log = cast("_native.TraceLog", tracer.last.log)
                 brick, layer = self._pass.sampled or (None, None)
                 state = tracer.layer.native_state
-                self._begin(state, timer, log, position + 1, brick, layer)
+                self._begin(state, timer, log, position + 1, brick, layer, -1)
         else:
-            self._begin(None, timer, None, position + 1, None, None)
+            self._begin(None, timer, None, position + 1, None, None, -1)
 
     def end_forward(self) -> None:
         """End the pass; raises ContractViolation under the policy `raise`."""

@@ -23,6 +23,7 @@ class ForwardPass(threading.local):
         cache: The model's cache of keys and values, if it was handed in.
         hidden: Input and result of the head, once it ran.
         stream: What the layer that ran last gave out.
+        start: What the first layer was given.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class ForwardPass(threading.local):
         self.cache: Any = None
         self.hidden: tuple[torch.Tensor, torch.Tensor] | None = None
         self.stream: Any = None
+        self.start: Any = None
 
     def begin(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Read the arguments of the model's call."""

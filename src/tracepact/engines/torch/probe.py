@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from tracepact.core import native_core
 from tracepact.engines.torch.mapping import ATTENTION, MLP
 from tracepact.model import ModelTracer
-from tracepact.model.watching import watch_bricks, watch_parts
+from tracepact.model.watching import NORM_TURNS, watch_bricks, watch_parts
 from tracepact.types import BrickId
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 PARTS: Final = MappingProxyType({ATTENTION: "post-attention", MLP: "post-ffn"})
 """Parts of a layer whose result is a point of MLT-01."""
 
+
+_NORM: Final = "Norm"
+"""What is looked at of a norm's result where it is not its layer's turn."""
 
 _WITH_MORE: Final = frozenset({BrickId.LmHead})
 """Bricks of which the end of a pass wants more than their contract."""
@@ -89,7 +93,12 @@ def new_probe(tracer: ModelTracer) -> TorchProbe:
             TorchProbe.__init__(self, tracer)
             self._head: tuple[Any, Any] | None = None
             watch_bricks(self, tracer, _WITH_MORE)
+            self._turns = itertools.cycle(range(NORM_TURNS))
             watch_parts(self, tracer, PARTS)
+            if tracer.config.bricks and tracer.config.activations:
+                watch_parts(self, tracer, {_NORM: "post-norm"})
+                for brick in (BrickId.RmsNorm, BrickId.LayerNorm):
+                    self._take_turns(brick, _NORM, NORM_TURNS)
             self.hook = functools.partial(native.Hook, self)
 
         def begin(self, *, is_decoding: bool) -> None:
@@ -97,7 +106,8 @@ def new_probe(tracer: ModelTracer) -> TorchProbe:
             tracer = self._tracer
             if is_decoding and tracer.config.activations:
                 log = cast("_native.TraceLog", tracer.last.log)
-                self._begin(tracer.layer.native_state, None, log, 0, None, None)
+                turn = next(self._turns)
+                self._begin(tracer.layer.native_state, None, log, 0, None, None, turn)
 
         def end(self) -> None:
             counted = self._end()

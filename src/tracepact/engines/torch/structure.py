@@ -145,6 +145,13 @@ def _candidates(
     }
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are; those of the first, where they are spread."""
+    for weight in model.parameters():
+        return weight.device
+    return torch.device("cpu")
+
+
 def text_config(model: nn.Module) -> Any:
     """The configuration of the language model inside, or None."""
     config = getattr(model, "config", None)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from tracepact.engines.torch.boundaries import Boundaries, Opening
 from tracepact.engines.torch.bricks import PRODUCTS, known_fields
 from tracepact.engines.torch.costs import module_cost
 from tracepact.engines.torch.deferred import NOTE as DEVICE_NOTE
@@ -26,7 +27,7 @@ from tracepact.engines.torch.mapping import ATTENTION, LAYER, MLP, MappedModule,
 from tracepact.engines.torch.module_hooks import Hook, ModuleHooks
 from tracepact.engines.torch.probe import new_probe
 from tracepact.engines.torch.quantised import ProductTrace
-from tracepact.engines.torch.structure import text_config, unwrapped
+from tracepact.engines.torch.structure import device_of, text_config, unwrapped
 from tracepact.errors import ConfigError, ContractViolation
 from tracepact.model import ModelTracer
 from tracepact.model.pass_end import PassEnd
@@ -72,7 +73,7 @@ class TorchWatch:
         self._model = model
         self._tracer = tracer
         self._profiler = profiler
-        device = _device_of(model)
+        device = device_of(model)
         self._deferred: DeferredProbe | None = None
         if device.type != "cpu" or deferred is not None:
             statistics = deferred or DeviceStatistics(device, launcher_of(device))
@@ -83,6 +84,7 @@ class TorchWatch:
         self._handles: list[Any] = []
         self._of_pass: list[Any] = []
         self._hooks: dict[nn.Module, ModuleHooks] = {}
+        self._boundaries = Boundaries(len(self.map.layers))
         self._products: dict[int, list[ModuleHooks]] = {}
         self._turns: list[list[ModuleHooks]] = [[]]  # of each layer's products, then of all
         self._in_turn = self._turns[0]
@@ -142,6 +144,7 @@ class TorchWatch:
             for handle in [*self._handles, *self._of_pass]:
                 handle.remove()
             self._handles, self._of_pass, self._in_turn = [], [], []
+            self._boundaries.remove()
         _watched.discard(self._model)
         self._probe.end()
 
@@ -223,6 +226,7 @@ class TorchWatch:
             for handle in self._of_pass:
                 handle.remove()
             self._of_pass = []
+            self._boundaries.rest(may_rest=is_decoding)
             chosen = self._turns[turn % layers if is_decoding and layers else -1]
             if chosen is not self._in_turn:
                 for hooks in self._in_turn:
@@ -251,10 +255,10 @@ class TorchWatch:
             ]
         if mapped.brick == LAYER and layer is not None:
             if layer == 0:  # where the others begin, the one before has ended
-                first = self._layer_input(layer)
-                self._handles.append(module.register_forward_pre_hook(first, with_kwargs=True))
+                self._boundaries.watch_first(module, self._layer_input(layer))
             output = self._native(mapped, self._layer_output(layer), None)
-            self._add(module, output, sees_arguments=False)
+            self._add(module, output, sees_arguments=False, in_turn=True)
+            self._boundaries.watch_end(self._hooks[module])
         elif mapped.brick == ATTENTION:
             if config.attention and self._fused is None and not hasattr(module, "sinks"):
                 rows = self._attention_rows(mapped)
@@ -288,7 +292,11 @@ class TorchWatch:
             hook = self._brick(mapped, "tokens", fields)
             self._add(module, self._native(mapped, hook, brick, ("tokens",), fields))
         else:
-            hook = self._native(mapped, self._brick(mapped, "x", fields), brick, ("x",), fields)
+            opening = Opening() if mapped.norm is not None else None
+            python = self._brick(mapped, "x", fields, opening)
+            hook = self._native(mapped, python, brick, ("x",), fields)
+            if opening is not None and hook is not python:
+                opening.hook = hook
             if brick in PRODUCTS and mapped.layer is not None:
                 self._add(module, hook, in_turn=True)
                 self._products.setdefault(mapped.layer, []).append(self._hooks[module])
@@ -333,6 +341,7 @@ class TorchWatch:
             if forward.is_on:
                 value = arguments[0] if arguments else options.get("hidden_states")
                 if isinstance(value, torch.Tensor):
+                    forward.start = value
                     residual(layer, "input", forward.rows(value))
 
         return self._safe(hook)
@@ -347,16 +356,32 @@ class TorchWatch:
 
         return self._safe(hook)
 
-    def _brick(self, mapped: MappedModule, name: str, fields: dict[str, Any]) -> Hook:
+    def _brick(
+        self,
+        mapped: MappedModule,
+        name: str,
+        fields: dict[str, Any],
+        opening: Opening | None = None,
+    ) -> Hook:
         forward, run, residual = self._pass, self._probe.run, self._probe.residual
-        brick, layer = mapped.brick, mapped.layer
+        brick, layer, boundaries = mapped.brick, mapped.layer, self._boundaries
 
         def hook(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
             if forward.is_on and arguments:
                 x, ret = forward.rows(arguments[0]), forward.rows(output)
-                if layer is not None and arguments[0] is forward.stream:
-                    forward.stream = None
-                    residual(layer, "input", x)
+                is_end = arguments[0] is forward.stream
+                is_start = layer == 0 and arguments[0] is forward.start
+                before, after = None, layer if is_end else None
+                if is_end or is_start:
+                    forward.stream = forward.start = None
+                if opening is not None and (is_end or is_start):
+                    boundaries.saw(layer, opening)
+                elif opening is not None and opening.joins is not None:
+                    before, after = opening.joins
+                if before is not None:
+                    residual(before, "output", x)
+                if after is not None:
+                    residual(after, "input", x)
                 run(brick, layer, lambda **_: ret, **{name: x}, **fields)
 
         return self._safe(hook)
@@ -456,13 +481,6 @@ class TorchWatch:
             profiler.exclude(elapsed_ns)
 
         return excluded
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    """Where the model's weights are; those of the first, where they are spread."""
-    for weight in model.parameters():
-        return weight.device
-    return torch.device("cpu")
 
 
 def _first(output: Any) -> Any:
