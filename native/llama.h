@@ -78,36 +78,6 @@ int tp_llama_find(tp_llama_nodes *nodes, int after, const char *tensor, const ch
 int tp_llama_add(tp_llama_nodes *nodes, int after, const char *name, int op);
 void tp_llama_forget(tp_llama_nodes *nodes);
 
-/* llama_log.c: events of a pass, until somebody has the GIL. */
-typedef struct {
-    tp_stats stats;
-    int kind, layer;
-    Py_ssize_t kept; /* where its array starts, in floats; -1 without one */
-    int ndim;
-    Py_ssize_t shape[TP_LLAMA_DIMS];
-} tp_llama_event;
-
-/* Floats that events have kept; arrays share it afterwards. */
-typedef struct {
-    Py_ssize_t space;
-    float floats[];
-} tp_llama_block;
-
-typedef struct {
-    tp_llama_event *events;
-    Py_ssize_t count, room;
-    tp_llama_block *block; /* or NULL */
-    Py_ssize_t used;       /* of its floats */
-} tp_llama_log;
-
-/* Adds an event; `kept`, if not NULL, is an array of which the last row of the axis before the last
-   is kept. False without memory, and then nothing was added. */
-bool tp_llama_note(tp_llama_log *log, int kind, int layer, const tp_stats *stats,
-                   const tp_view *kept);
-/* Moves all events to a TraceLog; needs the GIL; 0, or -1 with an error set. */
-int tp_llama_flush(tp_llama_log *log, PyObject *trace_log);
-void tp_llama_log_free(tp_llama_log *log);
-
 /* llama_cache.c: where one operation of one layer writes keys or values. */
 typedef struct {
     int layer;
@@ -191,6 +161,6 @@ void tp_llama_unlearn(tp_llama_rules *rules);
 /* Whether everything that is asked of a node holds for sure; its events are then in the log (unless
    that is NULL), and the conditions counted. With a turn of -1 it is everybody's. */
 bool tp_llama_holds(const tp_llama_layout *layout, const tp_llama_rules *rules, int number,
-                    int turn, const char *tensor, tp_llama_log *log, uint64_t *counted);
+                    int turn, const char *tensor, PyObject *log, uint64_t *counted);
 
 #endif

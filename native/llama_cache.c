@@ -138,6 +138,7 @@ void tp_llama_look_back(tp_llama_slots *slots, Py_ssize_t most)
 {
     if (slots->count == 0) return;
     tp_llama_slot *slot = &slots->all[slots->turn++ % slots->count];
+    if (slot->is_transposed) most /= 4; /* each number of a cell in another line */
     if (slot->base != NULL) slot->changed += count_changed(slot, most);
 }
 

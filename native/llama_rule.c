@@ -34,7 +34,7 @@ static bool measure_rows(const tp_view *view, tp_stats *stats)
 }
 
 static bool note(const tp_llama_rule *it, const tp_value *values, const tp_stats *stats,
-                 tp_llama_log *log)
+                 PyObject *log)
 {
     for (int i = 0; i < it->event_count; i++) {
         const tp_llama_event_of *e = &it->events[i];
@@ -42,8 +42,8 @@ static bool note(const tp_llama_rule *it, const tp_value *values, const tp_stats
         tp_stats rows = {0};
         const bool is_attention = e->kind == TP_EVENT_ATTENTION;
         if (is_attention && !measure_rows(view, &rows)) return false;
-        if (!tp_llama_note(log, e->kind, e->layer, is_attention ? &rows : &stats[e->field],
-                           e->keeps ? view : NULL))
+        if (tp_trace_log_copy(log, e->kind, e->layer, is_attention ? &rows : &stats[e->field],
+                              e->keeps ? view : NULL, PY_SSIZE_T_MAX) != 1)
             return false;
     }
     return true;
@@ -72,7 +72,7 @@ static bool is_finite(const tp_llama_rule *it, const tp_value *value, tp_stats *
 }
 
 static bool part_holds(const tp_llama_layout *layout, const tp_llama_rule *it, const char *tensor,
-                       tp_llama_log *log)
+                       PyObject *log)
 {
     tp_value values[TP_MAX_FIELDS];
     tp_stats stats[TP_MAX_FIELDS];
@@ -87,15 +87,12 @@ static bool part_holds(const tp_llama_layout *layout, const tp_llama_rule *it, c
 }
 
 bool tp_llama_holds(const tp_llama_layout *layout, const tp_llama_rules *rules, int number,
-                    int turn, const char *tensor, tp_llama_log *log, uint64_t *counted)
+                    int turn, const char *tensor, PyObject *log, uint64_t *counted)
 {
-    const Py_ssize_t count = log == NULL ? 0 : log->count, used = log == NULL ? 0 : log->used;
+    const Py_ssize_t count = log == NULL ? 0 : tp_trace_log_count(log);
     for (int at = number; at >= 0; at = rules->all[at].next) {
         if (part_holds(layout, tp_llama_serving(rules, at, turn), tensor, log)) continue;
-        if (log != NULL) {
-            log->count = count;
-            log->used = used;
-        }
+        if (log != NULL) tp_trace_log_cut(log, count);
         return false;
     }
     for (int at = number; at >= 0; at = rules->all[at].next) {

@@ -31,7 +31,6 @@ struct watcher {
     tp_llama_rules rules;
     tp_llama_nodes nodes;
     tp_llama_slots slots;
-    tp_llama_log log;
     struct {
         const char *tensor;
         int slot;
@@ -140,7 +139,8 @@ static void fetch_rule(const tp_llama_rule *it)
 }
 
 /* While the engine computes a node, what its looking at will need comes into the caches, which the
-   engine's own weights have been through since the last pass. */
+   engine's own weights have been through since the last pass; and what says what the next ones will
+   need, whose rules are there already. */
 static void make_ready(const watcher *self, int number)
 {
     for (int at = number; at >= 0; at = self->rules.all[at].next) {
@@ -148,8 +148,12 @@ static void make_ready(const watcher *self, int number)
         fetch_rule(it);
         if (it->plan != NULL && !it->only_finite) tp_ahead_fetch(&((tp_plan *)it->plan)->ahead);
     }
-    if (self->log.count + 4 < self->log.room)
-        prefetch(&self->log.events[self->log.count], 4 * sizeof *self->log.events);
+    if (self->trace_log != NULL) tp_trace_log_ahead(self->trace_log);
+    for (int i = 1; i <= 2 && number + i < self->rules.count; i++) {
+        const tp_llama_rule *next = &self->rules.all[number + i];
+        if (next->plan != NULL && !next->only_finite)
+            prefetch(&((tp_plan *)next->plan)->ahead, 3 * 64);
+    }
 }
 
 static bool is_wanted(watcher *self, const char *tensor)
@@ -182,11 +186,9 @@ static bool is_wanted(watcher *self, const char *tensor)
     return true;
 }
 
-/* What came before stands first in the log. */
 static void show(watcher *self, const char *tensor, int number, bool is_done)
 {
     PyGILState_STATE state = PyGILState_Ensure();
-    if (self->trace_log != NULL && tp_llama_flush(&self->log, self->trace_log) < 0) PyErr_Clear();
     call(self, str_show,
          Py_BuildValue("(KiO)", (unsigned long long)(uintptr_t)tensor, number,
                        is_done ? Py_True : Py_False));
@@ -205,7 +207,7 @@ static void look_at(watcher *self, const char *tensor)
     if (!is_done) {
         tp_is_without_gil = true;
         is_done = tp_llama_holds(&self->layout, &self->rules, number, self->turn, tensor,
-                                 self->trace_log == NULL ? NULL : &self->log, self->counted);
+                                 self->trace_log, self->counted);
         tp_is_without_gil = false;
     }
     if (!is_done || is_due(self, number)) show(self, tensor, number, is_done);
@@ -321,8 +323,8 @@ static PyObject *watcher_begin(watcher *self, PyObject *arguments)
         return NULL;
     }
     Py_XSETREF(self->trace_log, log == Py_None ? NULL : Py_NewRef(log));
+    if (self->trace_log != NULL) tp_trace_log_prepare(self->trace_log);
     memset(self->counted, 0, sizeof self->counted);
-    self->log.count = self->log.used = 0;
     self->ticks = 0;
     self->hosts = (tp_llama_hosts){0}; /* a buffer may have gone, and another be where it was */
     self->asked = self->shown = self->at = self->written_count = 0;
@@ -352,12 +354,7 @@ static PyObject *watcher_end(watcher *self, PyObject *arguments)
     PyObject *found = tp_llama_take_found(&self->slots);
     if (found == NULL) return NULL;
     self->ticks += tp_ticks() - start;
-    int status = self->trace_log == NULL ? 0 : tp_llama_flush(&self->log, self->trace_log);
     Py_CLEAR(self->trace_log);
-    if (status < 0) {
-        Py_DECREF(found);
-        return NULL;
-    }
     return Py_BuildValue("(KKK)LnnON", self->counted[0], self->counted[1], self->counted[2],
                          (long long)tp_ticks_to_ns(self->ticks), self->asked, self->shown,
                          self->is_lost ? Py_True : Py_False, found);
@@ -384,7 +381,6 @@ static void watcher_dealloc(watcher *self)
     tp_llama_unlearn(&self->rules);
     tp_llama_forget(&self->nodes);
     tp_llama_slots_free(&self->slots);
-    tp_llama_log_free(&self->log);
     Py_CLEAR(self->trace_log);
     Py_TYPE(self)->tp_free(self);
 }

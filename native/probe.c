@@ -4,6 +4,8 @@
    to the Python methods of the class that derives from it. */
 #include "probe.h"
 
+enum { MOST_COPIED = 1 << 15 }; /* bytes of an array; larger ones are kept themselves */
+
 static PyObject *str_run, *str_residual, *str_trace, *str_cost, *str_fault, *str_settle;
 
 /* An error of ours is counted and logged by the layer; an interrupt goes on: 0, or -1. */
@@ -108,6 +110,19 @@ static int stop_timer(tp_probe *self, int64_t ended, const tp_watched *brick, Py
     return tp_timer_stop_at(self->timer, ended, head[0], head[1], place->cost, 1, self->size);
 }
 
+/* Appends an event that keeps a copy of an array, or itself where it is large or of float64; gives
+   the view back. 0, or -1. */
+static int note_array(tp_probe *self, int kind, int layer, PyObject *ret, const tp_stats *stats,
+                      tp_view *view)
+{
+    int done = 0;
+    if (view->dtype != TP_F64)
+        done = tp_trace_log_copy(self->log, kind, layer, stats, view, MOST_COPIED);
+    tp_view_release(view);
+    if (done != 0) return done < 0 ? -1 : 0;
+    return tp_trace_log_append(self->log, kind, layer, stats, ret);
+}
+
 /* The event of a softmax has its row sums, and the rows for who wants to see them. 0, or -1. */
 static int note_rows(tp_probe *self, int layer, PyObject *ret)
 {
@@ -118,26 +133,13 @@ static int note_rows(tp_probe *self, int layer, PyObject *ret)
     if (!tp_view_of(ret, &view)) return -1;
     Py_ssize_t width = view.ndim ? view.shape[view.ndim - 1] : 0;
     Py_ssize_t count = width ? view.size / width : 0;
-    bool fits = count <= MOST_ROWS;
-    if (fits) {
-        tp_rows(TP_ROW_SUMS, &view, NULL, sums);
-        tp_measure_doubles(sums, count, TP_RANGE, &stats);
+    if (count > MOST_ROWS) {
+        tp_view_release(&view);
+        return -1;
     }
-    int done = fits ? tp_trace_log_copy(self->log, TP_EVENT_ATTENTION, layer, &stats, &view) : -1;
-    tp_view_release(&view);
-    if (done != 0) return done < 0 ? -1 : 0;
-    return tp_trace_log_append(self->log, TP_EVENT_ATTENTION, layer, &stats, ret);
-}
-
-/* The event of a layer's output has the output: a copy, or itself where it is large. */
-static int note_output(tp_probe *self, int layer, PyObject *ret, const tp_stats *stats)
-{
-    tp_view view;
-    if (!tp_view_of(ret, &view)) return -1;
-    int done = tp_trace_log_copy(self->log, TP_EVENT_OUTPUT, layer, stats, &view);
-    tp_view_release(&view);
-    if (done != 0) return done < 0 ? -1 : 0;
-    return tp_trace_log_append(self->log, TP_EVENT_OUTPUT, layer, stats, ret);
+    tp_rows(TP_ROW_SUMS, &view, NULL, sums);
+    tp_measure_doubles(sums, count, TP_RANGE, &stats);
+    return note_array(self, TP_EVENT_ATTENTION, layer, ret, &stats, &view);
 }
 
 /* Appends the event and counts what was tested. 0, or -1 where Python has to do both. */
@@ -145,8 +147,12 @@ static int note(tp_probe *self, const tp_watched *brick, int layer, PyObject *re
                 const tp_stats *stats)
 {
     int done = 0;
+    tp_view view;
     if (brick->kind == TP_EVENT_ATTENTION) done = note_rows(self, layer, ret);
-    else if (brick->kind == TP_EVENT_OUTPUT) done = note_output(self, layer, ret, stats);
+    else if (brick->kind == TP_EVENT_OUTPUT)
+        done = tp_view_of(ret, &view)
+                   ? note_array(self, TP_EVENT_OUTPUT, layer, ret, stats, &view)
+                   : -1;
     else if (brick->kind != TP_NO_EVENT)
         done = tp_trace_log_append(self->log, brick->kind, layer, stats, NULL);
     for (int i = 0; done == 0 && i < COUNTERS; i++) {

@@ -6,22 +6,23 @@
 #include "measure.h"
 #include "numpy_api.h"
 
-enum { AHEAD = 6 };
-enum { MOST_COPIED = 1 << 15, SMALLEST_PAGE = 1 << 16 }; /* bytes */
+enum { AHEAD = 6, MOST_DIMS = 4, MOST_PAGES = 24, SMALLEST_PAGE = 1 << 16 /* bytes */ };
 
 typedef struct {
     tp_stats stats;
-    PyObject *array; /* or, where there is memory, its owner; or NULL */
-    int kind, layer;
-    tp_kept kept;    /* becomes an array when somebody asks for it */
+    PyObject *array;     /* that is kept, or NULL */
+    const float *floats; /* or a copy, which becomes an array when somebody asks for it; or NULL */
+    int kind, layer, ndim;
+    Py_ssize_t shape[MOST_DIMS];
 } event;
 
 typedef struct {
     PyObject_HEAD
     event *events;
     Py_ssize_t count, room;
-    PyObject *page;          /* bytes that copies lie in, or NULL */
-    Py_ssize_t used, copied; 
+    PyObject *pages[MOST_PAGES]; /* bytes that copies lie in; only the last one has room */
+    int page_count;
+    Py_ssize_t used;             /* bytes of that */
 } trace_log;
 
 /* One block of events and one page that no log uses now, so that a pass needs no allocation. */
@@ -29,33 +30,69 @@ static event *spare;
 static Py_ssize_t spare_room;
 static PyObject *spare_page;
 
-static int grow(trace_log *self)
+static bool grow(trace_log *self)
 {
     if (self->events == NULL && spare != NULL) {
         self->events = spare;
         self->room = spare_room;
         spare = NULL;
-        return 0;
+        return true;
     }
     Py_ssize_t room = self->room ? 2 * self->room : 64;
     event *events = PyMem_Realloc(self->events, (size_t)room * sizeof *events);
-    if (events == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (events == NULL) return false;
     self->events = events;
     self->room = room;
-    return 0;
+    return true;
 }
 
-static event *append(PyObject *object, int kind, int layer, const tp_stats *stats)
+/* A page with room for so many bytes. */
+static bool turn_page(trace_log *self, Py_ssize_t bytes)
 {
-    trace_log *self = (trace_log *)object;
-    if (TP_UNLIKELY(self->count == self->room) && grow(self) < 0) return NULL;
+    if (self->page_count == MOST_PAGES) return false;
+    PyObject *page = self->page_count == 0 ? spare_page : NULL, *last = NULL;
+    if (page != NULL && PyBytes_GET_SIZE(page) >= bytes) {
+        spare_page = NULL;
+    } else {
+        /* What did not do for this pass will not do for the next one. */
+        if (self->page_count != 0) last = self->pages[self->page_count - 1];
+        const Py_ssize_t least = last ? 2 * PyBytes_GET_SIZE(last) : SMALLEST_PAGE;
+        page = PyBytes_FromStringAndSize(NULL, bytes > least ? bytes : least);
+        PyErr_Clear();
+    }
+    if (page == NULL) return false;
+    self->pages[self->page_count++] = page;
+    self->used = 0;
+    return true;
+}
+
+static inline bool has_room(const trace_log *self, Py_ssize_t bytes)
+{
+    if (self->count == self->room) return false;
+    if (bytes == 0) return true;
+    if (self->page_count == 0) return false;
+    return PyBytes_GET_SIZE(self->pages[self->page_count - 1]) - self->used >= bytes;
+}
+
+/* Room for one more event and for so many bytes. */
+static bool make_room(trace_log *self, Py_ssize_t bytes)
+{
+    if (TP_LIKELY(has_room(self, bytes))) return true;
+    const bool is_without = tp_is_without_gil;
+    PyGILState_STATE state = PyGILState_UNLOCKED;
+    if (is_without) state = PyGILState_Ensure();
+    bool is_good = self->count < self->room || grow(self);
+    is_good = is_good && (has_room(self, bytes) || turn_page(self, bytes));
+    if (is_without) PyGILState_Release(state);
+    return is_good;
+}
+
+static event *append(trace_log *self, int kind, int layer, const tp_stats *stats)
+{
     event *new = &self->events[self->count++];
     new->stats = *stats;
     new->array = NULL;
-    new->kept.floats = NULL;
+    new->floats = NULL;
     new->kind = kind;
     new->layer = layer;
     return new;
@@ -64,68 +101,117 @@ static event *append(PyObject *object, int kind, int layer, const tp_stats *stat
 int tp_trace_log_append(PyObject *object, int kind, int layer, const tp_stats *stats,
                         PyObject *array)
 {
-    event *new = append(object, kind, layer, stats);
-    if (TP_UNLIKELY(new == NULL)) return -1;
-    new->array = Py_XNewRef(array);
-    return 0;
-}
-
-int tp_trace_log_keep(PyObject *object, int kind, int layer, const tp_stats *stats,
-                      PyObject *owner, const tp_kept *kept)
-{
-    event *new = append(object, kind, layer, stats);
-    if (TP_UNLIKELY(new == NULL)) return -1;
-    new->array = Py_NewRef(owner);
-    new->kept = *kept;
-    return 0;
-}
-
-/* A page with room for so many bytes. */
-static int turn_page(trace_log *self, Py_ssize_t bytes)
-{
-    if (self->page == NULL && spare_page != NULL && PyBytes_GET_SIZE(spare_page) >= bytes) {
-        self->page = spare_page;
-        spare_page = NULL;
-        return 0;
+    trace_log *self = (trace_log *)object;
+    if (TP_UNLIKELY(!make_room(self, 0))) {
+        PyErr_NoMemory();
+        return -1;
     }
-    /* What did not do for this pass will not do for the next one. */
-    const Py_ssize_t least = self->page ? 2 * PyBytes_GET_SIZE(self->page) : SMALLEST_PAGE;
-    PyObject *page = PyBytes_FromStringAndSize(NULL, bytes > least ? bytes : least);
-    if (page == NULL) return -1;
-    Py_XSETREF(self->page, page); /* events hold the one before */
-    self->used = 0;
+    append(self, kind, layer, stats)->array = Py_XNewRef(array);
     return 0;
+}
+
+static void copy_row(const tp_view *view, const char *row, float *to)
+{
+    enum { PIECE = 256 };
+    const Py_ssize_t width = view->shape[view->ndim - 1], stride = view->strides[view->ndim - 1];
+    if (view->dtype == TP_F32 && tp_usable_in_place(view->dtype, stride)) {
+        memcpy(to, row, (size_t)width * sizeof *to);
+        return;
+    }
+    double piece[PIECE];
+    for (Py_ssize_t start = 0; start < width; start += PIECE) {
+        Py_ssize_t n = width - start < PIECE ? width - start : PIECE;
+        tp_load(view->dtype, row + start * stride, stride, n, piece);
+        for (Py_ssize_t i = 0; i < n; i++) to[start + i] = (float)piece[i];
+    }
+}
+
+static void copy_rows(const tp_view *view, float *to)
+{
+    const Py_ssize_t width = view->shape[view->ndim - 1];
+    if (view->contiguous && view->dtype == TP_F32) {
+        memcpy(to, view->data, (size_t)view->size * sizeof *to);
+        return;
+    }
+    tp_cursor cursor = tp_cursor_of(view);
+    for (Py_ssize_t row = 0; row < view->size / width; row++) {
+        copy_row(view, cursor.row, to + row * width);
+        tp_cursor_advance(&cursor, 1);
+    }
 }
 
 int tp_trace_log_copy(PyObject *object, int kind, int layer, const tp_stats *stats,
-                      const tp_view *view)
+                      const tp_view *view, Py_ssize_t most)
 {
     trace_log *self = (trace_log *)object;
-    const Py_ssize_t bytes = view->size * (Py_ssize_t)sizeof(float);
-    if (view->dtype != TP_F32 || !view->contiguous || view->ndim > TP_KEPT_DIMS
-        || bytes > MOST_COPIED)
-        return 0;
-    const bool fits = self->page && PyBytes_GET_SIZE(self->page) - self->used >= bytes;
-    if (!fits && turn_page(self, bytes) < 0) return -1;
-    tp_kept kept = {.floats = (float *)(PyBytes_AS_STRING(self->page) + self->used),
-                    .ndim = view->ndim};
-    for (int axis = 0; axis < view->ndim; axis++) kept.shape[axis] = view->shape[axis];
-    memcpy(kept.floats, view->data, (size_t)bytes);
+    tp_view last = {0};
+    if (view != NULL) {
+        if (view->ndim < 1 || view->ndim > MOST_DIMS || view->size == 0) return 0;
+        last = *view;
+        const int axis = last.ndim - 2;
+        if (axis >= 0 && last.shape[axis] > 1) {
+            last.data += (last.shape[axis] - 1) * last.strides[axis];
+            last.size /= last.shape[axis];
+            last.shape[axis] = 1;
+            last.contiguous = false;
+        }
+    }
+    const Py_ssize_t bytes = last.size * (Py_ssize_t)sizeof(float);
+    if (bytes > most) return 0;
+    if (TP_UNLIKELY(!make_room(self, bytes))) return -1;
+    event *new = append(self, kind, layer, stats);
+    if (bytes == 0) return 1;
+    float *floats = (float *)(PyBytes_AS_STRING(self->pages[self->page_count - 1]) + self->used);
+    copy_rows(&last, floats);
     self->used += bytes;
-    return tp_trace_log_keep(object, kind, layer, stats, self->page, &kept) < 0 ? -1 : 1;
+    new->floats = floats;
+    new->ndim = last.ndim;
+    memcpy(new->shape, last.shape, (size_t)last.ndim * sizeof *new->shape);
+    return 1;
+}
+
+void tp_trace_log_prepare(PyObject *object)
+{
+    trace_log *self = (trace_log *)object;
+    if (self->events == NULL) grow(self);
+    if (self->page_count == 0) turn_page(self, 1);
+}
+
+void tp_trace_log_ahead(PyObject *object)
+{
+    enum { LINE = 64, EVENTS = 2 };
+    const trace_log *self = (const trace_log *)object;
+    if (self->count + EVENTS > self->room) return;
+    const char *from = (const char *)&self->events[self->count];
+    for (size_t at = 0; at < EVENTS * sizeof(event); at += LINE) __builtin_prefetch(from + at, 1);
+}
+
+Py_ssize_t tp_trace_log_count(PyObject *object) { return ((trace_log *)object)->count; }
+
+void tp_trace_log_cut(PyObject *object, Py_ssize_t count) { ((trace_log *)object)->count = count; }
+
+/* The page that a copy lies in. */
+static PyObject *page_of(const trace_log *self, const float *floats)
+{
+    const char *at = (const char *)floats;
+    for (int i = 0; i < self->page_count; i++) {
+        const char *from = PyBytes_AS_STRING(self->pages[i]);
+        if (at >= from && at < from + PyBytes_GET_SIZE(self->pages[i])) return self->pages[i];
+    }
+    return NULL;
 }
 
 /* What an event kept; NULL with an error set without memory. */
-static PyObject *array_of(const event *e)
+static PyObject *array_of(const trace_log *self, const event *e)
 {
-    npy_intp shape[TP_KEPT_DIMS];
-    if (e->array == NULL) return Py_NewRef(Py_None);
-    if (e->kept.floats == NULL) return Py_NewRef(e->array);
-    for (int axis = 0; axis < e->kept.ndim; axis++) shape[axis] = e->kept.shape[axis];
-    PyObject *owner = Py_NewRef(e->array);
-    PyObject *array = PyArray_SimpleNewFromData(e->kept.ndim, shape, NPY_FLOAT, e->kept.floats);
-    if (array == NULL) {
-        Py_DECREF(owner);
+    npy_intp shape[MOST_DIMS];
+    if (e->floats == NULL) return Py_NewRef(e->array != NULL ? e->array : Py_None);
+    for (int axis = 0; axis < e->ndim; axis++) shape[axis] = e->shape[axis];
+    PyObject *owner = Py_XNewRef(page_of(self, e->floats));
+    PyObject *array = PyArray_SimpleNewFromData(e->ndim, shape, NPY_FLOAT, (void *)e->floats);
+    if (array == NULL || owner == NULL) {
+        Py_XDECREF(array);
+        Py_XDECREF(owner);
         return NULL;
     }
     if (PyArray_SetBaseObject((PyArrayObject *)array, owner) == 0) return array;
@@ -162,7 +248,7 @@ static PyObject *log_item(trace_log *self, Py_ssize_t index)
     }
     const event e = self->events[index]; /* a collection may append, and move them */
     const tp_stats *s = &e.stats;
-    PyObject *array = array_of(&e);
+    PyObject *array = array_of(self, &e);
     if (array == NULL) return NULL;
     return Py_BuildValue("ii(LLLLddddddLL)N", e.kind, e.layer, s->count, s->nan_count,
                          s->posinf_count, s->neginf_count, s->min, s->max, s->sum, s->mean, s->m2,
@@ -223,7 +309,8 @@ static PyObject *log_arrays(trace_log *self, PyObject *kind)
     PyObject *arrays = PyList_New(0);
     for (Py_ssize_t i = 0; arrays != NULL && i < self->count; i++) {
         const event e = self->events[i];
-        PyObject *array = e.kind == wanted && e.array != NULL ? array_of(&e) : NULL;
+        const bool has_one = e.array != NULL || e.floats != NULL;
+        PyObject *array = e.kind == wanted && has_one ? array_of(self, &e) : NULL;
         if (array != NULL && PyList_Append(arrays, array) < 0) Py_CLEAR(arrays);
         else if (PyErr_Occurred()) Py_CLEAR(arrays);
         Py_XDECREF(array);
@@ -271,12 +358,14 @@ static void log_dealloc(trace_log *self)
     } else {
         PyMem_Free(self->events);
     }
-    /* Somebody may hold an array of it. */
-    if (self->page != NULL && Py_REFCNT(self->page) == 1) {
-        Py_XSETREF(spare_page, self->page);
-        self->page = NULL;
+    while (self->page_count > 0) {
+        PyObject *page = self->pages[--self->page_count];
+        const bool is_larger = spare_page == NULL
+                               || PyBytes_GET_SIZE(page) > PyBytes_GET_SIZE(spare_page);
+        /* Else somebody holds an array of it. */
+        if (Py_REFCNT(page) == 1 && is_larger) Py_XSETREF(spare_page, page);
+        else Py_DECREF(page);
     }
-    Py_CLEAR(self->page);
     Py_TYPE(self)->tp_free(self);
 }
 

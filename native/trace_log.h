@@ -21,21 +21,17 @@ extern PyTypeObject tp_trace_log_type;
    0, or -1 with MemoryError. */
 int tp_trace_log_append(PyObject *log, int kind, int layer, const tp_stats *stats,
                         PyObject *array);
-/* Memory of somebody's: floats in C order. */
-enum { TP_KEPT_DIMS = 4 };
-typedef struct {
-    float *floats; /* NULL: none */
-    int ndim;
-    Py_ssize_t shape[TP_KEPT_DIMS];
-} tp_kept;
-
-/* The same with memory that is there for as long as its owner is. */
-int tp_trace_log_keep(PyObject *log, int kind, int layer, const tp_stats *stats, PyObject *owner,
-                      const tp_kept *kept);
-/* The same with a copy of a small array of float32, so that nobody's memory is held: 1; or 0 where it
-   is not such an array. */
+/* The same with a copy, as float32, of an array of which only the last row of the axis before the
+   last is kept, or of none where `view` is NULL: 1; 0 where it takes more than `most` bytes or has
+   too many axes; -1 without memory. Needs no GIL where tp_is_without_gil says so. */
 int tp_trace_log_copy(PyObject *log, int kind, int layer, const tp_stats *stats,
-                      const tp_view *view);
+                      const tp_view *view, Py_ssize_t most);
+/* Takes over what earlier logs had room in, and asks for the memory of the next events. */
+void tp_trace_log_prepare(PyObject *log);
+void tp_trace_log_ahead(PyObject *log);
+Py_ssize_t tp_trace_log_count(PyObject *log);
+/* Drops the events from that one on, which keep no objects; needs no GIL. */
+void tp_trace_log_cut(PyObject *log, Py_ssize_t count);
 /* The statistics of the last event; NULL without one. */
 const tp_stats *tp_trace_log_last(PyObject *log);
 

@@ -12,7 +12,7 @@ from tracepact.model.events import POINTS, LogFigures
 from tracepact.model.forward import ForwardTraces
 from tracepact.model.logits import LogitRecord
 
-_DECIDED_EVERY: Final = 64
+_DECIDED_EVERY: Final = 256
 """Passes of which one is asked for its deciding layer, which takes a product with hidden states."""
 
 _AT_ONCE: Final = 32

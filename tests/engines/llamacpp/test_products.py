@@ -64,7 +64,9 @@ def test_products_of_a_prompt_are_compared_at_once(package: str) -> None:
     ):
         assert seen.decode([1 + i % 50 for i in range(3 * products._EVERY)], 0) == 0
         assert tracer.summary.records["MLT-04"] == 3
-        seen.write(4 * products._EVERY, prompt=[7], position=3 * products._EVERY)
+        seen.write(
+            2 * products._DECODED_OWN * products._EVERY, prompt=[7], position=3 * products._EVERY
+        )
         assert tracer.summary.records["MLT-04"] == 3 + 2
     assert watched.violations == []
 
@@ -104,6 +106,7 @@ def test_products_of_a_real_model_keep_within_it(
     package: str, smollm2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(products, "_EVERY", 1)
+    monkeypatch.setattr(products, "_DECODED_OWN", 2)
     watched = contexts.Watched()
     found = []
     with (

@@ -19,6 +19,9 @@ from tracepact.model import KvCacheRecord, ModelTracer
 
 _CACHE: Final = re.compile(r"(?:cache_)?([kv])_(?:l|cache_view-)(\d+)\b")
 _EXPONENTS: Final = MappingProxyType({"f32": 0x7F800000, "f16": 0x7C00, "bf16": 0x7F80})
+_TRUSTED: Final = 15
+"""Passes that add one position each, after the library was asked: it walks all cells to answer."""
+
 NO_ROOM: Final = 1
 """What `llama_decode` returns where the cache has no place for a batch; nothing was computed."""
 
@@ -64,6 +67,8 @@ class CacheTrace:
         whole = function("llama_n_ctx", ctypes.c_uint32, pointer)
         self._layers = 1
         self._cells = 0
+        self._trusted = 0  # passes until the library is asked again which positions it holds
+        self._oldest = 0
         self._sizes: dict[tuple[str, int], int] = {}
         self._capacity = int((per_sequence or whole)(attached.pointer))
 
@@ -164,10 +169,21 @@ class CacheTrace:
 
     def newest(self, call: Call) -> Fill | None:
         """After a pass with one sequence in which nothing was found; None without a cache."""
-        first, last = self._first(0), self._last(0)
+        last = (call.position or 0) + call.tokens - 1
+        if self._trusted and last - self._oldest < self._capacity:
+            self._trusted -= 1
+        else:
+            expected, last, self._oldest = last, self._last(0), self._first(0)
+            is_plain = call.position is not None and last == expected
+            self._trusted = _TRUSTED if is_plain else 0
         if last < 0:
             return None
-        return Fill(last - first + 1, self._capacity, self._layers, first, call.tokens, self)
+        used = last - self._oldest + 1
+        return Fill(used, self._capacity, self._layers, self._oldest, call.tokens, self)
+
+    def forget(self) -> None:
+        """Somebody has changed what the cache holds."""
+        self._trusted = 0
 
     def record_of(self, fill: Fill) -> KvCacheRecord:
         """The figures of a cache in which nothing was found."""

@@ -49,6 +49,9 @@ class Watching(Protocol):
         """Somebody shifts, copies, loads or clears what a cache of the library holds."""
 
 
+_NEWEST: Final = np.zeros(1, np.int64)
+_NONE: Final = np.zeros(0, np.int64)
+
 _watching: dict[tuple[str, int], Watching] = {}
 _patches: dict[str, ExitStack] = {}
 _lock = threading.Lock()
@@ -108,6 +111,8 @@ def _call_of(batch: Any) -> Call:
     tokens = int(batch.n_tokens)
     position = int(batch.pos[0]) if batch.pos else getattr(batch, "all_pos_0", None)
     sequences = None
+    if tokens == 1 and not (batch.seq_id and batch.n_seq_id and batch.seq_id[0][0]):
+        return Call(1, position, None, _NEWEST if not batch.logits or batch.logits[0] else _NONE)
     if batch.seq_id and batch.n_seq_id:
         found = np.fromiter((batch.seq_id[i][0] for i in range(tokens)), np.int64, tokens)
         sequences = found if found.any() else None

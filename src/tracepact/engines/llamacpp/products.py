@@ -17,8 +17,12 @@ ROWS: Final = 64
 """Outputs that are looked at; of fewer, a chance cancellation would look like an error."""
 
 _EVERY: Final = 8
-"""Tokens of prompts after which a product is compared, half as many as decoded ones: dequantising
-rows costs more than all other checks."""
+"""Tokens of prompts after which a product is compared: dequantising rows costs more than all other
+checks."""
+
+_DECODED, _DECODED_OWN = 2, 4
+"""Decoded tokens that count as one of a prompt: with a reference, and with the model's own file,
+against which only a wrong kernel shows, in every pass."""
 
 _MOST: Final = 8
 """Products that one pass compares: those of a layer."""
@@ -48,13 +52,15 @@ class ProductTrace:
     Args:
         tracer: Takes the trace.
         file: What the weights ought to be; without it nothing is compared.
+        is_own: Whether that is the file that the model was loaded from.
     """
 
-    def __init__(self, tracer: ModelTracer, file: ModelFile | None) -> None:
+    def __init__(self, tracer: ModelTracer, file: ModelFile | None, *, is_own: bool) -> None:
         self._tracer = tracer
         self._file = file
         self._rules: list[int] = []
-        self._halves = 2 * _EVERY - 1  # decoded tokens count half
+        self._decoded = _DECODED_OWN if is_own else _DECODED
+        self._waiting = self._decoded * _EVERY - 1  # decoded tokens since the last turn
         self._taken = 0
         self._turn: set[int] = set()
         self._missing = 0
@@ -74,8 +80,8 @@ class ProductTrace:
 
     def take_turn(self, tokens: int) -> list[int]:
         """The products to look at in a pass of so many tokens."""
-        halves = self._halves + (tokens if tokens == 1 else 2 * tokens)
-        due, self._halves = divmod(halves, 2 * _EVERY)
+        waiting = self._waiting + (1 if tokens == 1 else self._decoded * tokens)
+        due, self._waiting = divmod(waiting, self._decoded * _EVERY)
         due, known = min(due, _MOST), len(self._rules)
         self._missing = 0 if known else due
         turn = [self._rules[(self._taken + i) % known] for i in range(min(due, known))]

@@ -91,11 +91,12 @@ class PythonSlots:
         self._turn += 1
         known = sorted(written.marks)
         written.next = 0 if written.next >= len(known) else written.next
-        for cell in known[written.next : written.next + LOOK_BACK]:
+        most = LOOK_BACK // 4 if slot.is_transposed else LOOK_BACK
+        for cell in known[written.next : written.next + most]:
             now = _cell(slot, written.base, cell).tobytes()
             written.changed += now != written.marks[cell]
             written.marks[cell] = now
-        written.next += LOOK_BACK
+        written.next += most
 
     def forget(self) -> None:
         """Somebody has changed the cache as he may."""

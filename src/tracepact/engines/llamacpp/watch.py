@@ -81,7 +81,9 @@ class LlamaWatch:
         self._cache = CacheTrace(attached, tracer)
         self._logits = LogitTrace(attached, tracer, file) if config.logits else None
         expected = file if reference is None else ModelFile(reference)
-        self._products = ProductTrace(tracer, expected) if config.quantisation else None
+        self._products: ProductTrace | None = None
+        if config.quantisation:
+            self._products = ProductTrace(tracer, expected, is_own=reference is None)
         self._pass_end = PassEnd(tracer)
         self._fused = FusedAttentionTrace(tracer) if config.attention else None
 
@@ -122,6 +124,7 @@ class LlamaWatch:
     def forget(self) -> None:
         """What the cache holds is no longer what was written."""
         self._watcher._forget()
+        self._cache.forget()
 
     def _begin(self, call: Call) -> bool:
         tracer = self._tracer
