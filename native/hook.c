@@ -16,6 +16,7 @@ typedef struct {
     Py_ssize_t part;     /* of a tuple that a module returns, the result */
     bool is_joined;      /* what it is given is the result of a layer, and where `head` begins */
     PyObject *before;    /* that layer; NULL: none */
+    PyObject *writes;    /* what this part of the layer has written is looked at; NULL: nothing */
 } hook;
 
 static PyObject *str_input, *str_output;
@@ -73,7 +74,10 @@ static PyObject *hook_call(hook *self, PyObject *const *arguments, size_t flags,
         PyObject *ret = result_of(self, arguments[2]);
         int done = ret == NULL ? 0 : see(self, arguments[1], ret);
         if (done < 0) return NULL;
-        if (TP_LIKELY(done > 0)) Py_RETURN_NONE;
+        if (TP_LIKELY(done > 0)) {
+            if (self->writes != NULL) tp_writes_look(self->writes, PyLong_AsSsize_t(self->head[1]));
+            Py_RETURN_NONE;
+        }
     }
     return PyObject_Vectorcall(self->otherwise, arguments, flags, names);
 }
@@ -112,9 +116,22 @@ static PyObject *hook_join(hook *self, PyObject *before)
     Py_RETURN_NONE;
 }
 
+/* follow(Writes) */
+static PyObject *hook_follow(hook *self, PyObject *writes)
+{
+    if (!tp_is_writes(writes) || !PyLong_CheckExact(self->head[1])) {
+        PyErr_SetString(PyExc_TypeError, "the hook of a layer, and Writes");
+        return NULL;
+    }
+    Py_XSETREF(self->writes, Py_NewRef(writes));
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef hook_methods[] = {
     {"join", (PyCFunction)hook_join, METH_O,
      "From now on what the module is given is the end of that layer and where its own begins."},
+    {"follow", (PyCFunction)hook_follow, METH_O,
+     "From now on look at what the layer has written into its cache."},
     {NULL},
 };
 
@@ -124,6 +141,7 @@ static int hook_traverse(hook *self, visitproc visit, void *arg)
     Py_VISIT(self->names);
     Py_VISIT(self->fixed);
     Py_VISIT(self->otherwise);
+    Py_VISIT(self->writes);
     return 0;
 }
 
@@ -137,6 +155,7 @@ static int hook_clear(hook *self)
     Py_CLEAR(self->fixed);
     Py_CLEAR(self->otherwise);
     Py_CLEAR(self->before);
+    Py_CLEAR(self->writes);
     return 0;
 }
 

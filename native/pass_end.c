@@ -30,13 +30,24 @@ typedef struct {
 
 static PyObject *str_x, *str_norms;
 
+/* An array of one row as a vector. */
+static bool flatten(tp_view *view)
+{
+    const int last = view->ndim - 1;
+    if (last < 0 || view->size == 0 || view->size != view->shape[last]) return false;
+    view->shape[0] = view->shape[last];
+    view->strides[0] = view->strides[last];
+    view->ndim = 1;
+    return true;
+}
+
 /* A vector, or the last of the rows of an array; false, with or without an error, where Python has
    to look. */
 static bool take_row(PyObject *array, row *to)
 {
     if (array == NULL || !tp_view_of(array, &to->view)) return false;
     to->object = Py_NewRef(array);
-    if (to->view.ndim == 1) return true;
+    if (flatten(&to->view)) return true;
     tp_view_release(&to->view);
     Py_SETREF(to->object, PySequence_GetItem(array, -1));
     if (to->object == NULL) return false;

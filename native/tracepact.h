@@ -92,6 +92,11 @@ int tp_plan_run(PyObject *plan, PyObject *const *values, tp_stats *stats);
 /* Asks for the memory that a run of a plan will read. */
 void tp_plan_fetch(PyObject *plan);
 
+/* written.c: whether an object is what looks at a pass's writes into a cache; it looks at those of
+   one layer. Never sets an error. */
+bool tp_is_writes(PyObject *object);
+void tp_writes_look(PyObject *writes, Py_ssize_t layer);
+
 /* clock.c: a monotonic clock in ticks; the TSC where it is invariant, else nanoseconds. */
 #if defined(__x86_64__)
 #include <x86intrin.h>

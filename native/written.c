@@ -48,6 +48,12 @@ static PyObject *written_is_finite(PyObject *module, PyObject *arguments)
     return PyBool_FromLong(is_good);
 }
 
+/* Keys or values of a layer; NULL, with or without an error, where it is of another type. */
+static PyObject *half_of(PyObject *layer, PyObject *kind, PyObject *name)
+{
+    return (PyObject *)Py_TYPE(layer) == kind ? PyObject_GetAttr(layer, name) : NULL;
+}
+
 /* Keys and values of every layer, in turn; NULL without an error where one is of another type. */
 static PyObject *halves_of(PyObject *layers, PyObject *kind)
 {
@@ -57,9 +63,8 @@ static PyObject *halves_of(PyObject *layers, PyObject *kind)
         /* Looking an attribute up may run anything. */
         PyObject *layer = PyList_GET_SIZE(layers) == count ? PyList_GET_ITEM(layers, i / 2) : NULL;
         Py_XINCREF(layer);
-        PyObject *half = layer != NULL && (PyObject *)Py_TYPE(layer) == kind
-                             ? PyObject_GetAttr(layer, i % 2 ? str_values : str_keys)
-                             : NULL;
+        PyObject *half =
+            layer != NULL ? half_of(layer, kind, i % 2 ? str_values : str_keys) : NULL;
         Py_XDECREF(layer);
         if (half == NULL) {
             Py_CLEAR(halves);
@@ -132,6 +137,113 @@ static PyObject *written_in(PyObject *module, PyObject *const *arguments, Py_ssi
     if (!is_good) Py_RETURN_NONE;
     return Py_BuildValue("(nn)", of.used, of.bytes);
 }
+
+/* -- the type Writes: the same, layer by layer, while what was written is still at hand ------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *layers, *kind; /* NULL: no pass is looked at */
+    Py_ssize_t tokens, next; /* of the pass; the layer that comes next */
+    sizes of;
+} writes;
+
+static PyTypeObject writes_type;
+
+static void drop_pass(writes *self)
+{
+    Py_CLEAR(self->layers);
+    Py_CLEAR(self->kind);
+}
+
+void tp_writes_look(PyObject *object, Py_ssize_t index)
+{
+    writes *self = (writes *)object;
+    if (self->layers == NULL) return;
+    PyObject *layer = index == self->next && index < PyList_GET_SIZE(self->layers)
+                          ? Py_NewRef(PyList_GET_ITEM(self->layers, index))
+                          : NULL;
+    PyObject *kind = Py_NewRef(self->kind);
+    PyObject *keys = layer != NULL ? half_of(layer, kind, str_keys) : NULL;
+    PyObject *values = keys != NULL ? half_of(layer, kind, str_values) : NULL;
+    PyObject *const both[] = {keys, values};
+    const bool is_good = values != NULL && is_written(both, 2, self->tokens, &self->of);
+    Py_XDECREF(layer);
+    Py_DECREF(kind);
+    Py_XDECREF(keys);
+    Py_XDECREF(values);
+    self->next++;
+    if (TP_LIKELY(is_good)) return;
+    PyErr_Clear(); /* Python looks at all of it when the pass has ended */
+    drop_pass(self);
+}
+
+bool tp_is_writes(PyObject *object) { return Py_IS_TYPE(object, &writes_type); }
+
+/* begin(layers, their type, tokens) */
+static PyObject *writes_begin(writes *self, PyObject *arguments)
+{
+    PyObject *layers, *kind;
+    Py_ssize_t tokens;
+    if (!PyArg_ParseTuple(arguments, "O!O!n", &PyList_Type, &layers, &PyType_Type, &kind, &tokens))
+        return NULL;
+    Py_XSETREF(self->layers, Py_NewRef(layers));
+    Py_XSETREF(self->kind, Py_NewRef(kind));
+    self->tokens = tokens;
+    self->next = 0;
+    self->of = (sizes){.used = -1};
+    Py_RETURN_NONE;
+}
+
+/* end() */
+static PyObject *writes_end(writes *self, PyObject *unused)
+{
+    const bool is_whole = self->layers != NULL && self->next > 0
+                          && self->next == PyList_GET_SIZE(self->layers);
+    drop_pass(self);
+    if (!is_whole) Py_RETURN_NONE;
+    return Py_BuildValue("(nn)", self->of.used, self->of.bytes);
+}
+
+static int writes_traverse(writes *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->layers);
+    Py_VISIT(self->kind);
+    return 0;
+}
+
+static int writes_clear(writes *self)
+{
+    drop_pass(self);
+    return 0;
+}
+
+static void writes_dealloc(writes *self)
+{
+    PyObject_GC_UnTrack(self);
+    drop_pass(self);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyMethodDef writes_methods[] = {
+    {"begin", (PyCFunction)writes_begin, METH_VARARGS,
+     "begin(layers, their type, tokens)\n--\n\nA pass begins that writes into these layers."},
+    {"end", (PyCFunction)writes_end, METH_NOARGS,
+     "Positions and bytes that they hold if all were looked at and are finite; else None."},
+    {NULL},
+};
+
+static PyTypeObject writes_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "tracepact.core._native.Writes",
+    .tp_doc = "What a pass writes into a cache, looked at by the hooks after attention.",
+    .tp_basicsize = sizeof(writes),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = PyType_GenericNew,
+    .tp_traverse = (traverseproc)writes_traverse,
+    .tp_clear = (inquiry)writes_clear,
+    .tp_dealloc = (destructor)writes_dealloc,
+    .tp_methods = writes_methods,
+};
 
 /* The bits of n elements as integers with a sign, summed up. */
 static int64_t sum_of_bits(const char *from, Py_ssize_t n, int itemsize)
@@ -224,5 +336,6 @@ int tp_add_written(PyObject *module)
     if (!(str_keys = PyUnicode_InternFromString("keys"))
         || !(str_values = PyUnicode_InternFromString("values")))
         return -1;
+    if (PyModule_AddType(module, &writes_type) < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

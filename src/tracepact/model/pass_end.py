@@ -30,9 +30,10 @@ class NewLogits(NamedTuple):
     """Logits of the newest token of one sequence.
 
     Attributes:
-        values: [vocabulary], as the output matrix gave them; any array that can be measured.
+        values: [vocabulary] or one such row, as the output matrix gave them; any array that can be
+            measured.
         row_norms: [vocabulary], of the matrix.
-        hidden: The final hidden state [n], or its L2 norm.
+        hidden: The final hidden state, likewise, or its L2 norm.
         lens: As `LogitRecord` has it.
     """
 
@@ -140,7 +141,7 @@ class HeldPass:
         top, cache = self.top, self.cache
         if top is not None and self.winners is not None:
             fields: dict[str, Any] = {
-                "logits": as_array(top.values),
+                "logits": as_array(top.values).reshape(-1),
                 "output_norms": top.row_norms,
                 "hidden_norm": self.winners[3],
             }

@@ -95,3 +95,51 @@ def test_cache_is_not_kept_alive_by_its_traces() -> None:
         assert keys() is None
         assert tracer.last.kv_cache is not None
         assert tracer.last.kv_cache.used == 4
+
+
+def steps(model: Any, ids: list[list[int]], cache: Any = None) -> Any:
+    for each in ids:
+        with torch.inference_mode():
+            given = torch.tensor([each])
+            cache = model(input_ids=given, past_key_values=cache, use_cache=True).past_key_values
+    return cache
+
+
+def test_what_a_token_writes_is_looked_at_while_the_pass_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    native = native_core()
+    if native is None:
+        pytest.skip("of the native core")
+    model, watched = families.build("llama"), Watched()
+    with tp.trace(model, layer=watched.layer) as tracer:
+        cache = steps(model, [[3, 4, 5], [6]])
+        looked: list[Any] = []
+        monkeypatch.setattr(native, "written_in", lambda *given: looked.append(given))
+        cache = steps(model, [[7], [8]], cache)
+        assert looked == []
+        held = tracer.last.kv_cache
+        assert (held.used, held.bytes_used) == (6, sum(e.keys.nbytes * 2 for e in cache.layers))
+        assert watched.violations == []
+
+        def spoil(module: Any, arguments: Any, output: Any) -> Any:
+            output = output.clone()
+            output[..., 3] = float("inf")
+            return output
+
+        model.model.layers[1].self_attn.v_proj.register_forward_hook(spoil)
+        steps(model, [[9]], cache)
+        assert looked != []
+    assert 1 in {v.layer for v in watched.violations if v.trace == "MLT-05"}
+
+
+def test_layers_that_are_not_looked_at_in_turn_are_left_to_the_end() -> None:
+    native = native_core()
+    if native is None:
+        pytest.skip("of the native core")
+    writes = native.Writes()
+    assert writes.end() is None
+    writes.begin([layer_of("float32", is_strided=False)], SimpleNamespace, 1)
+    assert writes.end() is None
+    with pytest.raises(TypeError):
+        writes.begin((), SimpleNamespace, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from tracepact.engines.torch.cache_history import CacheHistory
 from tracepact.engines.torch.forward import ForwardPass
 from tracepact.model import KvCacheRecord, ModelTracer
 from tracepact.types import Array
+
+if TYPE_CHECKING:
+    from tracepact.core import _native
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,14 @@ class CacheTrace:
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit or 0
+        native = native_core()
+        self._writes: _native.Writes | None = None if native is None else native.Writes()
         self._history = _Histories()
+
+    def follow(self, hook: Any) -> None:
+        """Have a layer's native hook look at what the layer has written, while it is at hand."""
+        if self._writes is not None and hasattr(hook, "follow"):
+            hook.follow(self._writes)
 
     def before(self, tracer: ModelTracer, forward: ForwardPass) -> None:
         """Report a cache of fixed size that has no room for this pass.
@@ -106,6 +116,9 @@ class CacheTrace:
         PyTorch raises an `IndexError` then, or writes elsewhere, depending on the kernel.
         """
         if self._history.of_thread.is_of(forward.cache):
+            growing = _growing(forward.cache)
+            if self._writes is not None and growing is not None and forward.is_decoding:
+                self._writes.begin(growing, type(growing[0]), forward.tokens)
             return  # it grows
         layers = getattr(forward.cache, "layers", None) or ()
         if not any(hasattr(layer, "max_cache_len") for layer in layers):
@@ -145,14 +158,13 @@ class CacheTrace:
 
     def _grown(self, forward: ForwardPass, cache: Any) -> Found | None:
         """The same at once for one token in a cache that grows; None where Python has to look."""
-        native, layers = native_core(), getattr(cache, "layers", None)
-        if native is None or type(layers) is not list or not layers:
+        native, tokens = native_core(), forward.tokens
+        layers = None if native is None else _growing(cache)
+        if native is None or layers is None:
             return None
-        kind = type(layers[0])
-        if kind.__name__ != "DynamicLayer" or kind.__module__ != "transformers.cache_utils":
-            return None
-        tokens = forward.tokens
-        found = native.written_in(layers, kind, tokens)
+        seen = None if self._writes is None else self._writes.end()
+        found = seen if seen is not None and cache is forward.cache else None
+        found = found or native.written_in(layers, type(layers[0]), tokens)
         if found is None:
             return None
         used, size = found
@@ -189,6 +201,16 @@ class CacheTrace:
             tokens=forward.tokens,
             wrong=wrong,
         )
+
+
+def _growing(cache: Any) -> list[Any] | None:
+    """The layers of a cache that keeps all that is written; None for any other."""
+    layers = getattr(cache, "layers", None)
+    if type(layers) is not list or not layers:
+        return None
+    kind = type(layers[0])
+    is_known = kind.__name__ == "DynamicLayer" and kind.__module__ == "transformers.cache_utils"
+    return layers if is_known else None
 
 
 def _overrun(held: list[_Held], coming: int) -> Array:

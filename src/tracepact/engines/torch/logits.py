@@ -46,14 +46,11 @@ class LogitTrace:
         if self._row_norms is None or self._bias is not None or forward.hidden is None:
             return None
         x, ret = forward.hidden
-        if ret.numel() != len(self._row_norms):
-            return None
-        lens = None if self._norm is None or self._weight is None else self._lens
         if ret.requires_grad:
             x, ret = x.detach(), ret.detach()
-        ret = ret.reshape(-1)
+        lens = None if self._norm is None or self._weight is None else self._lens
         values = ret if ret.dtype == torch.float32 else as_array(ret)
-        return NewLogits(values, self._row_norms, x.reshape(-1), lens)
+        return NewLogits(values, self._row_norms, x, lens)
 
     def newest(
         self, forward: ForwardPass

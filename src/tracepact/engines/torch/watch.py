@@ -170,7 +170,8 @@ class TorchWatch:
         except Exception as error:
             forward.is_on = False
             tracer.layer.fault("the start of a pass", error)
-        self._time(lambda p: p.begin_forward())
+        if self._profiler is not None:
+            self._time(lambda p: p.begin_forward())
 
     def _end(
         self,
@@ -179,7 +180,8 @@ class TorchWatch:
         options: dict[str, Any],
         output: Any,
     ) -> None:
-        self._time(lambda p: p.end_forward())
+        if self._profiler is not None:
+            self._time(lambda p: p.end_forward())
         forward, tracer = self._pass, self._tracer
         if not forward.is_on:
             return
@@ -266,6 +268,8 @@ class TorchWatch:
                 self._add(module, rows, sees_arguments=False)
             if config.activations:
                 part = self._native(mapped, self._part(mapped), ATTENTION)
+                if config.kv_cache:
+                    self._cache.follow(part)
                 self._add(module, part, sees_arguments=False)
         elif mapped.brick == MLP:
             if config.activations:
