@@ -2,7 +2,8 @@
 
    A module that has a hook is called a slow way, which takes microseconds; one that was compiled in
    place, by what its attribute `_compiled_call_impl` holds. One of these, put there, makes the
-   ordinary call, with all hooks that others have put on, and shows what came out. */
+   ordinary call, with all hooks that others have put on, and shows what came out. Where nobody has
+   put any on, the ordinary call would come to `forward`, so that is called, by the same rule. */
 #include "ahead.h"
 
 #include <stddef.h>
@@ -14,6 +15,9 @@ typedef struct {
     PyObject *hooks;   /* a tuple of callable(module, arguments, output) */
     PyObject *before;  /* a tuple of dicts: if one has an entry, arguments may be changed by it */
     PyObject *give_up; /* callable(): watches the module in another way from now on */
+    PyObject *of_module, *of_all; /* tuples: names of its dicts of hooks; dicts of hooks of every
+                                     module */
+    PyObject *is_tracing;         /* callable(); these three NULL: always the ordinary call */
     uint32_t version;  /* counts changes of what will be wanted */
     tp_ahead entered, left; /* what will be wanted by who follows in a pass */
 } module_call;
@@ -34,6 +38,7 @@ static void learn(tp_ahead *ahead, module_call *next)
         tp_hook_ahead(ahead, PyTuple_GET_ITEM(next->hooks, i));
 }
 
+static PyObject *str_forward;
 static tp_ahead *latest; /* of who has been called last */
 
 /* Lets who came before know, and asks for what is wanted next. */
@@ -65,6 +70,43 @@ static int show(PyObject *hooks, PyObject *module, PyObject *arguments, PyObject
     return 0;
 }
 
+/* Whether nobody has a hook that the ordinary call would run. */
+static bool is_plain(const module_call *self, PyObject *fields)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->of_all); i++)
+        if (PyDict_GET_SIZE(PyTuple_GET_ITEM(self->of_all, i)) != 0) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->of_module); i++) {
+        /* Somebody may have put another dict in its place. */
+        PyObject *hooks = PyDict_GetItemWithError(fields, PyTuple_GET_ITEM(self->of_module, i));
+        if (hooks == NULL || !PyDict_Check(hooks) || PyDict_GET_SIZE(hooks) != 0) return false;
+    }
+    PyObject *state = PyObject_CallNoArgs(self->is_tracing);
+    if (state == NULL) PyErr_Clear();
+    Py_XDECREF(state);
+    return state == Py_None;
+}
+
+/* What the ordinary call comes to. */
+static PyObject *callee(const module_call *self)
+{
+    if (self->is_tracing == NULL) return Py_NewRef(self->call);
+    PyObject *fields = PyObject_GenericGetDict(self->module, NULL), *forward = NULL;
+    if (fields != NULL && is_plain(self, fields))
+        forward = PyObject_GenericGetAttr(self->module, str_forward);
+    Py_XDECREF(fields);
+    if (forward != NULL) return forward;
+    PyErr_Clear();
+    return Py_NewRef(self->call);
+}
+
+static PyObject *make_call(const module_call *self, PyObject *arguments, PyObject *options)
+{
+    PyObject *call = callee(self);
+    PyObject *output = PyObject_Call(call, arguments, options);
+    Py_DECREF(call);
+    return output;
+}
+
 static PyObject *module_call_call(module_call *self, PyObject *arguments, PyObject *options)
 {
     if (TP_UNLIKELY(self->give_up == NULL)) {
@@ -78,7 +120,7 @@ static PyObject *module_call_call(module_call *self, PyObject *arguments, PyObje
         return PyObject_Call(self->call, arguments, options);
     }
     take_turn(self, &self->entered);
-    PyObject *output = PyObject_Call(self->call, arguments, options);
+    PyObject *output = make_call(self, arguments, options);
     if (TP_UNLIKELY(output == NULL)) return NULL;
     take_turn(self, &self->left);
     PyObject *hooks = Py_NewRef(self->hooks); /* which a hook may change */
@@ -86,6 +128,31 @@ static PyObject *module_call_call(module_call *self, PyObject *arguments, PyObje
     Py_DECREF(hooks);
     return output;
 }
+
+/* shorten(names of the module's dicts of hooks, those of every module, is_tracing) */
+static PyObject *shorten(module_call *self, PyObject *arguments)
+{
+    PyObject *of_module, *of_all, *is_tracing;
+    if (!PyArg_ParseTuple(arguments, "O!O!O", &PyTuple_Type, &of_module, &PyTuple_Type, &of_all,
+                          &is_tracing))
+        return NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(of_all); i++) {
+        if (!PyDict_Check(PyTuple_GET_ITEM(of_all, i))) {
+            PyErr_SetString(PyExc_TypeError, "hooks of every module are in dicts");
+            return NULL;
+        }
+    }
+    Py_XSETREF(self->of_module, Py_NewRef(of_module));
+    Py_XSETREF(self->of_all, Py_NewRef(of_all));
+    Py_XSETREF(self->is_tracing, Py_NewRef(is_tracing));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef module_call_methods[] = {
+    {"shorten", (PyCFunction)shorten, METH_VARARGS,
+     "From now on call `forward` where these dicts are empty and nothing is being traced."},
+    {NULL},
+};
 
 static int set_hooks(module_call *self, PyObject *hooks, void *unused)
 {
@@ -132,6 +199,9 @@ static int module_call_traverse(module_call *self, visitproc visit, void *arg)
     Py_VISIT(self->hooks);
     Py_VISIT(self->before);
     Py_VISIT(self->give_up);
+    Py_VISIT(self->of_module);
+    Py_VISIT(self->of_all);
+    Py_VISIT(self->is_tracing);
     return 0;
 }
 
@@ -142,6 +212,9 @@ static int module_call_clear(module_call *self)
     Py_CLEAR(self->hooks);
     Py_CLEAR(self->before);
     Py_CLEAR(self->give_up);
+    Py_CLEAR(self->is_tracing);
+    Py_CLEAR(self->of_module);
+    Py_CLEAR(self->of_all);
     return 0;
 }
 
@@ -174,6 +247,7 @@ static PyTypeObject module_call_type = {
     .tp_new = module_call_new,
     .tp_init = (initproc)module_call_init,
     .tp_getset = module_call_fields,
+    .tp_methods = module_call_methods,
     .tp_traverse = (traverseproc)module_call_traverse,
     .tp_clear = (inquiry)module_call_clear,
     .tp_dealloc = (destructor)module_call_dealloc,
@@ -181,5 +255,6 @@ static PyTypeObject module_call_type = {
 
 int tp_add_module_call(PyObject *module)
 {
+    if (!(str_forward = PyUnicode_InternFromString("forward"))) return -1;
     return PyModule_AddType(module, &module_call_type);
 }

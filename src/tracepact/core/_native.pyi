@@ -160,6 +160,13 @@ class ModuleCall:
         /,
     ) -> None: ...
     def __call__(self, *arguments: Any, **options: Any) -> Any: ...
+    def shorten(
+        self,
+        of_module: tuple[str, ...],
+        of_all: tuple[dict[Any, Any], ...],
+        is_tracing: Callable[[], object],
+        /,
+    ) -> None: ...
 
 # pass_end.c
 

@@ -126,6 +126,107 @@ def test_error_of_a_hook_goes_on(way: str) -> None:
         module(torch.ones(1))
 
 
+REGISTRATIONS = [
+    "register_forward_hook",
+    "register_forward_pre_hook",
+    "register_full_backward_hook",
+    "register_full_backward_pre_hook",
+]
+
+
+@pytest.mark.parametrize("name", REGISTRATIONS)
+@pytest.mark.parametrize("scope", ["module", "all modules"])
+def test_hooks_of_others_run_as_they_do_in_a_module_that_is_not_watched(
+    way: str, name: str, scope: str
+) -> None:
+    def calls_of(module: Any) -> list[str]:
+        calls: list[str] = []
+        everywhere = torch.nn.modules.module
+        of_all = getattr(everywhere, name.replace("register_", "register_module_"))
+        handle = (getattr(module, name) if scope == "module" else of_all)(
+            lambda *_: calls.append(name)
+        )
+        try:
+            module(torch.ones(3, requires_grad=True)).sum().backward()
+        finally:
+            handle.remove()
+        module(torch.ones(3))
+        return calls
+
+    module = torch.nn.Linear(3, 2)
+    wanted = calls_of(module)
+    assert wanted == [name]
+    seen: list[Any] = []
+    watch(module, lambda *_: seen.append(None), way)
+    module(torch.ones(3))
+    assert calls_of(module) == wanted
+    assert len(seen) == 3
+
+
+def test_hooks_that_others_put_in_another_dict_run(way: str) -> None:
+    module, calls = torch.nn.Identity(), []
+    watch(module, lambda *_: None, way)
+    module(torch.ones(1))
+    module._backward_hooks = type(module._backward_hooks)()
+    module._forward_hooks = type(module._forward_hooks)()
+    module.register_forward_hook(lambda *_: calls.append("theirs"))
+    module(torch.ones(1))
+    assert calls == ["theirs"]
+
+
+def test_forward_that_is_replaced_while_a_module_is_watched_is_called(way: str) -> None:
+    module = torch.nn.Identity()
+    watch(module, lambda *_: None, way)
+    module.forward = lambda given: given * 3
+    assert torch.equal(module(torch.ones(1)), torch.full((1,), 3.0))
+    assert torch.equal(module(given=torch.ones(1)), torch.full((1,), 3.0))
+    del module.forward
+    assert torch.equal(module(torch.ones(1)), torch.ones(1))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_graph_that_is_traced_names_its_modules_as_ever(way: str) -> None:
+    class Outer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.nn.Linear(3, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x)
+
+    def nodes(module: Any) -> list[str]:
+        return [
+            node.scopeName()
+            for node in torch.jit.trace(module, torch.ones(1, 3)).inlined_graph.nodes()
+        ]
+
+    module = Outer()
+    wanted = nodes(module)
+    assert any("inner" in name for name in wanted)
+    watch(module.inner, lambda *_: None, way)
+    assert nodes(module) == wanted
+
+
+def test_call_of_another_pytorch_is_made_as_it_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    if native_core() is None:
+        pytest.skip("of the native core")
+    calls: list[str] = []
+
+    def call(self: Any, *given: Any, **options: Any) -> Any:
+        calls.append("another")
+        return self.forward(*given, **options)
+
+    monkeypatch.setattr(torch.nn.Module, "_call_impl", call)
+    module_hooks._is_known.cache_clear()
+    try:
+        module = torch.nn.Identity()
+        watch(module, lambda *_: None, "quick")
+        module(1)
+    finally:
+        module_hooks._is_known.cache_clear()
+    assert calls == ["another"]
+
+
 def test_module_that_was_compiled_in_place_keeps_its_call() -> None:
     module = torch.nn.Identity()
     module.__dict__[SLOT] = theirs = module._call_impl

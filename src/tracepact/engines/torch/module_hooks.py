@@ -22,6 +22,21 @@ Hook: TypeAlias = Callable[..., object]
 _SLOT: Final = "_compiled_call_impl"
 """Attribute in which `Module.compile` keeps what is called for a module; copies leave it out."""
 
+_OF_MODULE: Final = (
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_forward_hooks",
+    "_forward_pre_hooks",
+)
+_OF_ALL: Final = (
+    "_global_backward_pre_hooks",
+    "_global_backward_hooks",
+    "_global_forward_hooks",
+    "_global_forward_pre_hooks",
+)
+_ASKED: Final = ("torch", "_C", "_get_tracing_state", "_slow_forward", "forward")
+"""What an ordinary call asks first; then the dicts of hooks, and if all are empty, `forward`."""
+
 
 class Handle(NamedTuple):
     """A hook that is on."""
@@ -39,9 +54,9 @@ class ModuleHooks:
 
     A module with a hook is called by a way that costs microseconds, once for each of some 200 in a
     token. So with the native core what is called stands where a compiled module's call would; it
-    makes the ordinary call, others' hooks included, and then ours see the result. PyTorch's own
-    hooks serve where that is not to be had, and from when somebody registers a hook that may
-    change what the module is given.
+    makes the ordinary call, others' hooks included, and then ours see the result. Whether there are
+    any hooks is found in C, sooner than PyTorch does. Its own hooks serve where that is not to be
+    had, and from when somebody registers a hook that may change what the module is given.
 
     Args:
         module: Any.
@@ -65,6 +80,9 @@ class ModuleHooks:
             self._call = native.ModuleCall(
                 module, module._call_impl, before if sees_arguments else (), self._give_up
             )
+            if _is_short(type(module)):
+                everywhere = tuple(getattr(torch_module, name) for name in _OF_ALL)
+                self._call.shorten(_OF_MODULE, everywhere, torch._C._get_tracing_state)
             # Where a class has its own `__call__`, `torch.compile` follows that into the slot.
             is_traced = type(module).__call__ is not nn.Module.__call__
             self._stands_in = _outside_of_graphs(self._call, module) if is_traced else self._call
@@ -123,6 +141,20 @@ class ModuleHooks:
                 self._take_off()
                 call.hooks = ()
                 self._put()
+
+
+def _is_short(kind: type[nn.Module]) -> bool:
+    """Whether such a module is called by the rule that we know."""
+    is_ordinary = kind._call_impl is nn.Module._call_impl and _is_known()
+    return is_ordinary and kind.__getattribute__ is object.__getattribute__
+
+
+@cache
+def _is_known() -> bool:
+    """Whether this PyTorch asks what we ask before it calls `forward`."""
+    code = getattr(nn.Module._call_impl, "__code__", None)
+    asked = (*_ASKED, *_OF_MODULE, *_OF_ALL)
+    return code is not None and code.co_names[: len(asked)] == asked
 
 
 def _outside_of_graphs(call: Callable[..., Any], module: nn.Module) -> Callable[..., Any]:
