@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MOST_CELLS = 1 << 20 };
+enum { MOST_CELLS = 1 << 20, MOST_MARKS = 32 };
 
 /* Counts NaN and Inf among the numbers of one cell, and sums their bits up, each with another odd
    factor: whichever number changes, the sum does. Written so that a compiler can use vectors. */
@@ -117,19 +117,50 @@ void tp_llama_look_at_write(const tp_llama_layout *layout, tp_llama_slot *slot, 
     else look_at_piece(layout, slot, tensor);
 }
 
+/* Marks of cells that lie side by side, number by number: a line of memory has all of theirs. */
+#define MARK_ALL(bits_type)                                                                        \
+    for (uint32_t i = 0; i < width; i++, row += slot->stride) {                                    \
+        bits_type bits[MOST_MARKS];                                                                \
+        memcpy(bits, row, (size_t)count * sizeof *bits);                                           \
+        for (Py_ssize_t c = 0; c < count; c++) marks[c] += bits[c] * (2 * i + 1);                  \
+    }
+
+static void mark_columns(const tp_llama_slot *slot, const char *row, Py_ssize_t count,
+                         uint32_t *marks)
+{
+    const uint32_t width = (uint32_t)slot->width;
+    for (Py_ssize_t c = 0; c < count; c++) marks[c] = 1;
+    if (slot->itemsize == 2) MARK_ALL(uint16_t)
+    else MARK_ALL(uint32_t)
+    for (Py_ssize_t c = 0; c < count; c++) marks[c] = marks[c] ? marks[c] : 1;
+}
+
+static void mark(const tp_llama_slot *slot, const char *cell, Py_ssize_t count, uint32_t *marks)
+{
+    int64_t ignored = 0;
+    if (slot->cell_stride == slot->itemsize) mark_columns(slot, cell, count, marks);
+    else
+        for (Py_ssize_t c = 0; c < count; c++)
+            marks[c] = look_at_cell(slot, cell + c * slot->cell_stride, &ignored);
+}
+
 /* Of some cells that were written earlier, how many are no longer what they were. */
 static int64_t count_changed(tp_llama_slot *slot, Py_ssize_t most)
 {
-    int64_t changed = 0, ignored = 0;
+    int64_t changed = 0;
+    uint32_t now[MOST_MARKS];
     if (slot->next >= slot->used) slot->next = 0;
     const Py_ssize_t end = slot->next + most < slot->used ? slot->next + most : slot->used;
-    for (; slot->next < end; slot->next++) {
-        if (slot->marks[slot->next] == 0) continue;
-        const char *cell = slot->base + slot->next * slot->cell_stride;
-        const uint32_t mark = look_at_cell(slot, cell, &ignored);
-        if (mark == slot->marks[slot->next]) continue;
-        slot->marks[slot->next] = mark;
-        changed++;
+    while (slot->next < end) {
+        const Py_ssize_t left = end - slot->next, count = left < MOST_MARKS ? left : MOST_MARKS;
+        uint32_t *marks = slot->marks + slot->next;
+        mark(slot, slot->base + slot->next * slot->cell_stride, count, now);
+        for (Py_ssize_t c = 0; c < count; c++) {
+            if (marks[c] == 0 || now[c] == marks[c]) continue;
+            marks[c] = now[c];
+            changed++;
+        }
+        slot->next += count;
     }
     return changed;
 }
@@ -138,7 +169,7 @@ void tp_llama_look_back(tp_llama_slots *slots, Py_ssize_t most)
 {
     if (slots->count == 0) return;
     tp_llama_slot *slot = &slots->all[slots->turn++ % slots->count];
-    if (slot->is_transposed) most /= 4; /* each number of a cell in another line */
+    if (slot->is_transposed) most /= 2; /* each number of a cell in another line */
     if (slot->base != NULL) slot->changed += count_changed(slot, most);
 }
 

@@ -10,7 +10,7 @@
 enum {
     MOST_DUE = 16,
     MOST_WRITTEN = 256, /* nodes between two that are wanted */
-    LOOK_BACK = 128,    /* cells of the cache a pass */
+    LOOK_BACK = 64, /* cells of the cache a pass */
     FIRST_SLOT = -2,
     STRICT_EVERY = 64, /* passes, from one that compares all names to the next */
 };

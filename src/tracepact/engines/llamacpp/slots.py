@@ -11,7 +11,7 @@ import numpy as np
 from tracepact.engines.llamacpp.tensors import Tensor
 from tracepact.types import Array
 
-LOOK_BACK: Final = 128
+LOOK_BACK: Final = 64
 """Cells that a pass looks at again, of one slot."""
 
 
@@ -91,7 +91,7 @@ class PythonSlots:
         self._turn += 1
         known = sorted(written.marks)
         written.next = 0 if written.next >= len(known) else written.next
-        most = LOOK_BACK // 4 if slot.is_transposed else LOOK_BACK
+        most = LOOK_BACK // 2 if slot.is_transposed else LOOK_BACK
         for cell in known[written.next : written.next + most]:
             now = _cell(slot, written.base, cell).tobytes()
             written.changed += now != written.marks[cell]

@@ -15,7 +15,7 @@ from tracepact.types import Array
 _PIECE: Final = 16
 """Positions that have one sum."""
 
-LOOK_BACK: Final = 128
+LOOK_BACK: Final = 64
 """Positions of one layer that a pass looks at again, so that the cost does not grow."""
 
 _BITS: Final = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.int8}
