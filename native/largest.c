@@ -10,12 +10,20 @@ typedef struct {
     Py_ssize_t index;
 } entry;
 
-/* Whether any element of a block is above the bound, or is NaN. */
-static inline int any_above(const float *x, float bound)
+/* From which block on one may have an element that is above `least`, or above `share` of its bound
+   (bounds may be NULL), or NaN. */
+TP_CLONES static Py_ssize_t skip(const float *x, const float *bounds, Py_ssize_t from,
+                                 Py_ssize_t n, float least, float share)
 {
-    int above = 0;
-    for (int i = 0; i < BLOCK; i++) above |= !(x[i] <= bound);
-    return above;
+    for (; from + BLOCK <= n; from += BLOCK) {
+        int above = 0;
+        for (int i = 0; i < BLOCK; i++) above |= !(x[from + i] <= least);
+        if (bounds != NULL)
+            for (int i = 0; i < BLOCK; i++)
+                above |= !(fabsf(x[from + i]) <= share * bounds[from + i]);
+        if (above) break;
+    }
+    return from;
 }
 
 static bool offer(entry *best, Py_ssize_t k, float value, Py_ssize_t index)
@@ -29,20 +37,49 @@ static bool offer(entry *best, Py_ssize_t k, float value, Py_ssize_t index)
     return true;
 }
 
+/* The k largest, and max |x / bound|, where 0 of any bound is 0. */
+typedef struct {
+    entry best[TP_MOST_LARGEST];
+    Py_ssize_t k;
+    double share; /* NaN if there is one */
+} winners;
+
 /* False if there is a NaN. */
-static bool find_largest(const float *x, Py_ssize_t n, Py_ssize_t k, entry *best)
+static bool offer_all(winners *to, const float *x, Py_ssize_t from, Py_ssize_t end)
 {
-    for (Py_ssize_t i = 0; i < k; i++) best[i] = (entry){0, -1};
-    Py_ssize_t i = 0;
-    for (; i < k; i++)
-        if (!offer(best, k, x[i], i)) return false;
-    for (; i + BLOCK <= n; i += BLOCK) {
-        if (TP_LIKELY(!any_above(x + i, best[k - 1].value))) continue;
-        for (int j = 0; j < BLOCK; j++)
-            if (!offer(best, k, x[i + j], i + j)) return false;
+    for (Py_ssize_t i = from; to->k > 0 && i < end; i++)
+        if (!offer(to->best, to->k, x[i], i)) return false;
+    return true;
+}
+
+static bool share_all(winners *to, const float *x, const float *bounds, Py_ssize_t from,
+                      Py_ssize_t end)
+{
+    for (Py_ssize_t i = from; bounds != NULL && i < end; i++) {
+        double share = x[i] == 0 ? 0 : fabs((double)x[i] / (double)bounds[i]);
+        if (!(share <= to->share)) to->share = share;
+        if (share != share) return false;
     }
-    for (; i < n; i++)
-        if (!offer(best, k, x[i], i)) return false;
+    return true;
+}
+
+/* False as soon as there is a NaN. Both in one go, since this is a walk through memory. */
+static bool find_winners(winners *to, const float *x, const float *bounds, Py_ssize_t n,
+                         Py_ssize_t k)
+{
+    to->k = k;
+    to->share = 0;
+    for (Py_ssize_t i = 0; i < k; i++) to->best[i] = (entry){0, -1};
+    for (Py_ssize_t i = 0; i < n; i += BLOCK) {
+        if (i >= k) {
+            const float least = k > 0 ? to->best[k - 1].value : INFINITY;
+            /* a little less, for the rounding of a product */
+            const float share = to->share < 1e30 ? (float)to->share * (1 - 0x1p-20f) : 1e30f;
+            if ((i = skip(x, bounds, i, n, least, share)) == n) break;
+        }
+        const Py_ssize_t end = n - i < BLOCK ? n : i + BLOCK;
+        if (!offer_all(to, x, i, end) || !share_all(to, x, bounds, i, end)) return false;
+    }
     return true;
 }
 
@@ -51,13 +88,17 @@ static bool is_vector(const tp_view *view)
     return view->dtype == TP_F32 && view->ndim == 1 && view->contiguous;
 }
 
-bool tp_largest(const tp_view *view, Py_ssize_t k, Py_ssize_t *indices)
+bool tp_winners(const tp_view *view, const tp_view *bounds, Py_ssize_t k, Py_ssize_t *indices,
+                double *share)
 {
-    entry best[TP_MOST_LARGEST];
-    if (!is_vector(view) || k < 1 || k > TP_MOST_LARGEST || k > view->size
-        || !find_largest((const float *)view->data, view->size, k, best))
+    winners found;
+    if (!is_vector(view) || !is_vector(bounds) || view->size != bounds->size || k < 1
+        || k > TP_MOST_LARGEST || k > view->size
+        || !find_winners(&found, (const float *)view->data, (const float *)bounds->data,
+                         view->size, k))
         return false;
-    for (Py_ssize_t i = 0; i < k; i++) indices[i] = best[i].index;
+    for (Py_ssize_t i = 0; i < k; i++) indices[i] = found.best[i].index;
+    *share = found.share;
     return true;
 }
 
@@ -67,54 +108,22 @@ static PyObject *largest(PyObject *module, PyObject *const *arguments, Py_ssize_
         PyErr_SetString(PyExc_TypeError, "largest(values, k)");
         return NULL;
     }
-    Py_ssize_t k = PyLong_AsSsize_t(arguments[1]), found[TP_MOST_LARGEST];
+    Py_ssize_t k = PyLong_AsSsize_t(arguments[1]);
     if (k == -1 && PyErr_Occurred()) return NULL;
     tp_view view;
+    winners found;
     if (!tp_view_of(arguments[0], &view)) Py_RETURN_NONE;
-    bool fits = tp_largest(&view, k, found);
+    bool fits = is_vector(&view) && k >= 1 && k <= TP_MOST_LARGEST && k <= view.size
+                && find_winners(&found, (const float *)view.data, NULL, view.size, k);
     tp_view_release(&view);
     if (!fits) Py_RETURN_NONE;
     PyObject *indices = PyList_New(k);
     for (Py_ssize_t i = 0; indices != NULL && i < k; i++) {
-        PyObject *index = PyLong_FromSsize_t(found[i]);
+        PyObject *index = PyLong_FromSsize_t(found.best[i].index);
         if (index == NULL) Py_CLEAR(indices);
         else PyList_SET_ITEM(indices, i, index);
     }
     return indices;
-}
-
-/* Whether an element of a block may be more than `share` of its bound; true too for NaN. */
-static inline int any_share_above(const float *x, const float *bounds, float share)
-{
-    int above = 0;
-    for (int i = 0; i < BLOCK; i++) above |= !(fabsf(x[i]) <= share * bounds[i]);
-    return above;
-}
-
-/* max |x / bound|, where 0 of any bound is 0; NaN if there is one. */
-static double find_largest_share(const float *x, const float *bounds, Py_ssize_t n)
-{
-    double most = 0;
-    float screen = 0; /* a little less, for the rounding of a product */
-    for (Py_ssize_t i = 0; i < n; i += BLOCK) {
-        Py_ssize_t end = n - i < BLOCK ? n : i + BLOCK;
-        if (end - i == BLOCK && TP_LIKELY(!any_share_above(x + i, bounds + i, screen))) continue;
-        for (Py_ssize_t j = i; j < end; j++) {
-            double share = x[j] == 0 ? 0 : fabs((double)x[j] / (double)bounds[j]);
-            if (share != share) return share;
-            if (share > most) most = share;
-        }
-        screen = most < 1e30 ? (float)most * (1 - 0x1p-20f) : 1e30f;
-    }
-    return most;
-}
-
-bool tp_largest_share(const tp_view *view, const tp_view *bounds, double *share)
-{
-    if (!is_vector(view) || !is_vector(bounds) || view->size != bounds->size) return false;
-    *share = find_largest_share((const float *)view->data, (const float *)bounds->data,
-                                view->size);
-    return true;
 }
 
 static PyObject *largest_share(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
@@ -129,12 +138,13 @@ static PyObject *largest_share(PyObject *module, PyObject *const *arguments, Py_
         tp_view_release(&x);
         Py_RETURN_NONE;
     }
-    double share;
-    bool fits = tp_largest_share(&x, &bounds, &share);
+    winners found;
+    bool fits = is_vector(&x) && is_vector(&bounds) && x.size == bounds.size;
+    if (fits) find_winners(&found, (const float *)x.data, (const float *)bounds.data, x.size, 0);
     tp_view_release(&x);
     tp_view_release(&bounds);
     if (!fits) Py_RETURN_NONE;
-    return PyFloat_FromDouble(share);
+    return PyFloat_FromDouble(found.share);
 }
 
 static PyMethodDef functions[] = {

@@ -94,7 +94,7 @@ static int name_largest(const tp_view *logits, const Py_ssize_t *largest, Py_ssi
     *ids = PyTuple_New(k);
     *values = PyTuple_New(k);
     for (Py_ssize_t i = 0; *ids != NULL && *values != NULL && i < k; i++) {
-        float value; /* tp_largest takes no other */
+        float value; /* tp_winners takes no other */
         memcpy(&value, logits->data + largest[i] * logits->strides[0], sizeof value);
         PyObject *id = PyLong_FromSsize_t(largest[i]), *number = PyFloat_FromDouble(value);
         if (id == NULL || number == NULL) {
@@ -128,8 +128,7 @@ static PyObject *look_at_logits(const pass_end *self, PyObject *ret, PyObject *n
         PyObject *number = PyFloat_FromDouble(norm), *ids, *values;
         PyObject *const given[MOST_FIELDS] = {logits.object, norms, number};
         if (number != NULL && holds(self, LOGITS, given)
-            && tp_largest_share(&logits.view, &bounds, &share)
-            && tp_largest(&logits.view, k, largest)
+            && tp_winners(&logits.view, &bounds, k, largest, &share)
             && name_largest(&logits.view, largest, k, &ids, &values) == 0)
             found = Py_BuildValue("ONdON", logits.object, ids, share / norm, number, values);
         Py_XDECREF(number);

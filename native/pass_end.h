@@ -18,10 +18,11 @@ bool tp_product_error(const tp_view *weight, const tp_view *x, const tp_view *va
 /* The figures as a tuple, in the order of ErrorStats; NULL with MemoryError. */
 PyObject *tp_error_figures(const tp_error *error);
 
-/* largest.c; of float32 vectors, false where Python has to look. Need no GIL. */
+/* largest.c; indices of the k largest and max |value / bound| of float32 vectors, false where
+   Python has to look. Needs no GIL. */
 enum { TP_MOST_LARGEST = 64 };
-bool tp_largest(const tp_view *view, Py_ssize_t k, Py_ssize_t *indices);
-bool tp_largest_share(const tp_view *view, const tp_view *bounds, double *share);
+bool tp_winners(const tp_view *view, const tp_view *bounds, Py_ssize_t k, Py_ssize_t *indices,
+                double *share);
 
 /* held.c; false where Python has to look. */
 bool tp_held_is_clean(PyObject *keys, PyObject *values, Py_ssize_t layer, Py_ssize_t used,

@@ -4,17 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-/* One body for each instruction set, picked when the module is loaded; Clang gives that a name that
-   other files do not find. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) \
-    && !defined(__SANITIZE_ADDRESS__) && defined(__has_attribute)
-#if __has_attribute(target_clones)
-#define TP_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
-#endif
-#endif
-#ifndef TP_CLONES
-#define TP_CLONES
-#endif
 #if defined(__clang__)
 #define CONTRACTED
 #else

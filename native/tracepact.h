@@ -14,6 +14,17 @@
 #error "the native core needs GCC or Clang; without it the Python core serves"
 #endif
 
+/* One body for each instruction set, picked when the module is loaded; Clang gives that a name that
+   other files do not find. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) \
+    && !defined(__SANITIZE_ADDRESS__) && defined(__has_attribute)
+#if __has_attribute(target_clones)
+#define TP_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+#endif
+#endif
+#ifndef TP_CLONES
+#define TP_CLONES
+#endif
 /* Groups of statistics; the values are those of tracepact.core.Stat. */
 enum { TP_COUNTS = 1, TP_RANGE = 2, TP_SUM = 4, TP_MOMENTS = 8, TP_ARGS = 16 };
 

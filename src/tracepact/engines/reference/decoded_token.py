@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tracepact.engines.reference.sampling import Sampler
 
 Logits: TypeAlias = tuple[Array, tuple[int, ...], float, float, tuple[float, ...]]
-"""Logits [vocabulary], ids of the largest, largest share of a bound, norm of the hidden state, the
+"""Logits, one row; ids of the largest, largest share of a bound, norm of the hidden state, the
 largest."""
 
 Error: TypeAlias = tuple[float, float, int, float, float, float, float]
@@ -95,7 +95,8 @@ class DecodedToken:
             yield quantisation.EQUATION, fields, context
         if top is not None:
             norms = self.model.weights.output.narrow_row_norms
-            fields = {"logits": top[0], "output_norms": norms, "hidden_norm": top[3]}
+            row = top[0].reshape(-1)
+            fields = {"logits": row, "output_norms": norms, "hidden_norm": top[3]}
             yield logits.EQUATION, fields, self._context(BrickId.LmHead, None, logits.TRACE)
         if self.cache is not None:
             nothing = np.zeros(self.model.config.layers, np.int64)
