@@ -459,6 +459,28 @@ def test_compiled_model_is_watched_at_its_ends_and_writes_the_same() -> None:
     assert checks["MLT-01"] == 0
 
 
+@pytest.mark.parametrize("is_first", [True, False], ids=["then traced", "while it is traced"])
+def test_model_that_is_compiled_in_place_is_no_alarm_and_writes_the_same(is_first: bool) -> None:
+    ids, mask = torch.tensor([[3, 4, 5]]), torch.ones(1, 3, dtype=torch.long)
+    expected = families.build("llama")(input_ids=ids, attention_mask=mask).logits
+    model, watched = families.build("llama"), Watched()
+    if is_first:
+        model.compile(backend="eager", fullgraph=True)
+        theirs = model._compiled_call_impl
+    with torch.no_grad(), tp.trace(model, layer=watched.layer) as tracer:
+        if not is_first:
+            model.compile(backend="eager")
+            theirs = model._compiled_call_impl
+        for _ in range(2):
+            found = model(input_ids=ids, attention_mask=mask).logits
+            assert torch.equal(found, expected)
+        assert (tracer.last.kv_cache is not None) == is_first
+    assert model._compiled_call_impl is theirs
+    assert torch.equal(model(input_ids=ids, attention_mask=mask).logits, expected)
+    assert watched.violations == []
+    assert dict(watched.layer.faults) == {}
+
+
 @pytest.mark.parametrize("compiled", ["forward", "layer", "layer in place"])
 def test_parts_that_are_compiled_raise_no_alarm_and_write_the_same(compiled: str) -> None:
     model = families.build("llama")

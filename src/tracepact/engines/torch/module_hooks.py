@@ -157,6 +157,57 @@ def _is_known() -> bool:
     return code is not None and code.co_names[: len(asked)] == asked
 
 
+def is_compiled(model: nn.Module) -> bool:
+    """Whether what runs inside the model is a graph, which has no hooks."""
+    return hasattr(model, "_orig_mod") or model.__dict__.get(_SLOT) is not None
+
+
+def add_around(model: nn.Module, before: Hook, after: Hook) -> list[Any]:
+    """Call `before` and `after` around a whole model; what it returns ends that.
+
+    Both get what the model is given, by position and by name, and `after` its result too. Neither
+    is made part of a graph: around a model that was compiled in place they are called outside of
+    it, and where it is compiled later, not at all.
+    """
+    if model.__dict__.get(_SLOT) is not None:
+        return [_Around(model, before, after)]
+    is_compiling = torch.compiler.is_compiling
+
+    def first(model: nn.Module, arguments: Any, options: Any) -> None:
+        if not is_compiling():
+            before(model, arguments, options)
+
+    def last(model: nn.Module, arguments: Any, options: Any, output: Any) -> None:
+        if not is_compiling():
+            after(model, arguments, options, output)
+
+    return [
+        model.register_forward_pre_hook(first, with_kwargs=True, prepend=True),
+        model.register_forward_hook(last, with_kwargs=True),
+    ]
+
+
+class _Around:
+    """What is called for a model that was compiled in place, until it is removed."""
+
+    def __init__(self, model: nn.Module, before: Hook, after: Hook) -> None:
+        self._model = model
+        self._compiled = compiled = model.__dict__[_SLOT]
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            before(model, arguments, options)
+            output = compiled(*arguments, **options)
+            after(model, arguments, options, output)
+            return output
+
+        self._call = model.__dict__[_SLOT] = call
+
+    def remove(self) -> None:
+        """Leave the model as it was."""
+        if self._model.__dict__.get(_SLOT) is self._call:  # else it was compiled anew
+            self._model.__dict__[_SLOT] = self._compiled
+
+
 def _outside_of_graphs(call: Callable[..., Any], module: nn.Module) -> Callable[..., Any]:
     """The same call, but the ordinary one where `torch.compile` follows it into its graph."""
     ordinary: Callable[..., Any] = module._call_impl

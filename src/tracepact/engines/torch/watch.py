@@ -24,7 +24,7 @@ from tracepact.engines.torch.fused_attention import NOTE, FusedAttentionTrace
 from tracepact.engines.torch.kv_cache import CacheTrace
 from tracepact.engines.torch.logits import LogitTrace
 from tracepact.engines.torch.mapping import ATTENTION, LAYER, MLP, MappedModule, map_model
-from tracepact.engines.torch.module_hooks import Hook, ModuleHooks
+from tracepact.engines.torch.module_hooks import Hook, ModuleHooks, add_around, is_compiled
 from tracepact.engines.torch.probe import new_probe
 from tracepact.engines.torch.quantised import ProductTrace
 from tracepact.engines.torch.structure import device_of, text_config, unwrapped
@@ -117,11 +117,9 @@ class TorchWatch:
             raise ConfigError("this model is traced already; end that `with` block first")
         _watched.add(model)
         try:
-            self._handles = [
-                model.register_forward_pre_hook(self._begin, with_kwargs=True, prepend=True),
-                model.register_forward_hook(self._end, with_kwargs=True),
-            ]
-            if not hasattr(model, "_orig_mod"):  # what runs inside a compiled graph has no hooks
+            is_graph = is_compiled(model)
+            self._handles = add_around(model, self._begin, self._end)
+            if not is_graph:
                 for mapped in self.map.modules:
                     self._watch(mapped)
                 self._turns = [*self._products.values(), sum(self._products.values(), [])]
