@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from tracepact.model import attention, kv_cache, logits, quantisation
 from tracepact.model.activations import ActivationRecord
@@ -17,6 +17,9 @@ from tracepact.tracing import Context
 from tracepact.types import BrickId
 from tracepact.violation import Violation
 
+Figure: TypeAlias = tuple[str, float, int | None, str]
+"""Of a record: trace, figure in the run's table, layer, what it is of."""
+
 
 class HeldTraces(Protocol):
     """MLT-03 to MLT-05 of a pass in which they hold, before anybody asks for the records.
@@ -27,8 +30,8 @@ class HeldTraces(Protocol):
 
     tests: Mapping[str, int]
 
-    def figures(self) -> Iterator[tuple[str, float, int | None, str]]:
-        """Of each trace its id, its figure in the run's table, the layer and what it is of."""
+    def figures(self) -> list[Figure]:
+        """Of each trace that was taken."""
 
     def logits(self) -> LogitRecord | None:
         """MLT-03; None where it was not taken, and so for the others."""
@@ -92,14 +95,17 @@ class ForwardTraces:
     def kv_cache(self, record: KvCacheRecord) -> None:
         self._kv_cache = record
 
-    def figures(self) -> Iterator[tuple[str, float, int | None, str]]:
-        """Of each record of MLT-03 to MLT-05 but `held`: trace, figure, layer, what it is of."""
+    def figures(self) -> list[Figure]:
+        """Of each record of MLT-03 to MLT-05 but `held`."""
+        found: list[Figure] = []
         if self._logits is not None:
-            yield logits.TRACE, self._logits.bound_utilization, None, BrickId.LmHead
-        for record in self._quantisation:
-            yield quantisation.TRACE, record.error.relative_error, record.layer, record.tensor
+            found.append((logits.TRACE, self._logits.bound_utilization, None, BrickId.LmHead))
+        for each in self._quantisation:
+            error = each.error.relative_error
+            found.append((quantisation.TRACE, error, each.layer, each.tensor))
         if self._kv_cache is not None:
-            yield kv_cache.TRACE, self._kv_cache.utilization, None, "cache"
+            found.append((kv_cache.TRACE, self._kv_cache.utilization, None, "cache"))
+        return found
 
     @property
     def activations(self) -> list[ActivationRecord]:

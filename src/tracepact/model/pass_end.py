@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tracepact.core.arrays import as_array
 from tracepact.model import kv_cache, logits
 from tracepact.model.bricks import KV_CACHE_WRITE
 from tracepact.model.events import HIDDEN, OUTPUT, Log
+from tracepact.model.forward import Figure
 from tracepact.model.kv_cache import KvCacheRecord
 from tracepact.model.logits import LogitRecord
 from tracepact.model.quantisation import QuantisationRecord
@@ -26,21 +27,12 @@ if TYPE_CHECKING:
     from tracepact.model.tracer import ModelTracer
 
 
-class NewLogits(NamedTuple):
-    """Logits of the newest token of one sequence.
+NewLogits: TypeAlias = tuple[Any, Array, Any, logits.Lens | None]
+"""What decides on the newest logits of one sequence.
 
-    Attributes:
-        values: [vocabulary] or one such row, as the output matrix gave them; any array that can be
-            measured.
-        row_norms: [vocabulary], of the matrix.
-        hidden: The final hidden state, likewise, or its L2 norm.
-        lens: As `LogitRecord` has it.
-    """
-
-    values: Any
-    row_norms: Array
-    hidden: Any
-    lens: logits.Lens | None
+These, [vocabulary] or one such row, as the output matrix gave them: any array that can be measured;
+the norm of each row of that matrix, [vocabulary]; the final hidden state, likewise, or its L2 norm;
+a lens as `LogitRecord` has it."""
 
 
 class CacheFill(Protocol):
@@ -116,13 +108,15 @@ class HeldPass:
     cache: CacheFill | None
     full_ranks: bool
 
-    def figures(self) -> Iterator[tuple[str, float, int | None, str]]:
-        """Trace, figure, layer, what it is of."""
+    def figures(self) -> list[Figure]:
+        """Of what was found."""
+        found: list[Figure] = []
         if self.winners is not None:
-            yield logits.TRACE, self.winners[2], None, BrickId.LmHead
+            found.append((logits.TRACE, self.winners[2], None, BrickId.LmHead))
         if self.cache is not None:
-            capacity = self.cache.capacity
-            yield kv_cache.TRACE, self.cache.used / capacity if capacity else 0.0, None, "cache"
+            fill = self.cache.used / self.cache.capacity if self.cache.capacity else 0.0
+            found.append((kv_cache.TRACE, fill, None, "cache"))
+        return found
 
     def logits(self) -> LogitRecord | None:
         """MLT-03."""
@@ -141,8 +135,8 @@ class HeldPass:
         top, cache = self.top, self.cache
         if top is not None and self.winners is not None:
             fields: dict[str, Any] = {
-                "logits": as_array(top.values).reshape(-1),
-                "output_norms": top.row_norms,
+                "logits": as_array(top[0]).reshape(-1),
+                "output_norms": top[1],
                 "hidden_norm": self.winners[3],
             }
             context = Context(None, BrickId.LmHead, logits.TRACE, self.position)
@@ -165,6 +159,6 @@ class HeldPass:
             temperature=0.0,
             top_p=1.0,
             hidden=self.log.arrays(OUTPUT) or self.log.arrays(HIDDEN),
-            lens=self.top.lens,
+            lens=self.top[3],
             full_ranks=self.full_ranks,
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from tracepact.model import activations, attention, kv_cache, logits, quantisation
 from tracepact.model.events import POINTS, LogFigures
-from tracepact.model.forward import ForwardTraces
+from tracepact.model.forward import Figure, ForwardTraces
 from tracepact.model.logits import LogitRecord
 
 _DECIDED_EVERY: Final = 256
@@ -18,8 +21,8 @@ _DECIDED_EVERY: Final = 256
 _AT_ONCE: Final = 32
 """Passes that are added up together: code that runs once a token is cold, and so it is slow."""
 
-_Figure: TypeAlias = tuple[str, float, int | None, str]
-"""Trace, figure, layer, what it is of."""
+_Added: TypeAlias = tuple[LogFigures, list[Figure], list[Figure], Mapping[str, int]]
+"""What a pass has to add: of its log, of its records, of what holds, with conditions of that."""
 
 
 @dataclass(slots=True)
@@ -72,6 +75,8 @@ class RunSummary:
 
     Attributes:
         attention_note: Which rows MLT-02 looks at, where that is not all of them.
+        count_pass: Takes what was tested in one pass for bricks, MLT-01 and MLT-02; any thread may
+            call it at any time.
     """
 
     def __init__(self) -> None:
@@ -83,8 +88,10 @@ class RunSummary:
         self._worst = {trace: Worst() for trace, *_ in _TRACES}
         self._residual_ratio = Worst()
         self._deciding_layers: Counter[int] = Counter()
-        self._counted: list[tuple[int, int, int]] = []
-        self._added: list[tuple[LogFigures, list[tuple[_Figure, int]]]] = []
+        self._counted: deque[tuple[int, int, int]] = deque()
+        self._added: list[_Added] = []
+        self._lock = threading.Lock()
+        self.count_pass: Callable[[tuple[int, int, int]], None] = self._counted.append
 
     @property
     def checks(self) -> Counter[str | None]:
@@ -108,18 +115,14 @@ class RunSummary:
         """Count conditions that were tested for a trace; None is bricks."""
         self._checks[trace] += conditions
 
-    def count_pass(self, counted: tuple[int, int, int]) -> None:
-        """Count what was tested in one pass for bricks, MLT-01 and MLT-02."""
-        self._counted.append(counted)
-
     def add(self, traces: ForwardTraces) -> None:
         """Take in one forward pass."""
         self.forwards += 1
-        held = traces.held
-        figures = [(figure, 0) for figure in traces.figures()]
-        if held is not None:  # what is recorded has been counted
-            figures += [(figure, held.tests[figure[0]]) for figure in held.figures()]
-        self._added.append((traces.log.worst(), figures))
+        held, figures = traces.held, traces.figures()
+        if held is None:
+            self._added.append((traces.log.worst(), figures, [], _NO_TESTS))
+        else:
+            self._added.append((traces.log.worst(), figures, held.figures(), held.tests))
         for violation in traces.violations:
             self.violations[violation.trace] += violation.verdict == "failed"
         if self.forwards % _DECIDED_EVERY == 1 and traces.logits is not None:
@@ -129,17 +132,18 @@ class RunSummary:
 
     def _settle(self) -> None:
         """Add up what was put off."""
-        counted, self._counted = self._counted, []
-        for each in counted:
-            for trace, conditions in zip(_COUNTED, each, strict=True):
-                self._checks[trace] += conditions
-        added, self._added = self._added, []
-        for log, figures in added:
-            self._add_log(log)
-            for (trace, value, layer, where), tests in figures:
-                self._records[trace] += 1
-                self._checks[trace] += tests
-                self._worst[trace].offer(value, layer, where)
+        with self._lock:
+            while self._counted:
+                for trace, conditions in zip(_COUNTED, self._counted.popleft(), strict=True):
+                    self._checks[trace] += conditions
+            added, self._added = self._added, []
+            for log, recorded, held, tests in added:
+                self._add_log(log)
+                for trace, value, layer, where in recorded + held:
+                    self._records[trace] += 1
+                    self._worst[trace].offer(value, layer, where)
+                for trace, *_ in held:  # what is recorded has been counted
+                    self._checks[trace] += tests[trace]
 
     def _add_deciding_layer(self, record: LogitRecord) -> None:
         deciding = record.deciding_layer
@@ -194,6 +198,8 @@ class RunSummary:
 def _layer(number: int) -> int | None:
     return number if number >= 0 else None
 
+
+_NO_TESTS: Final[Mapping[str, int]] = MappingProxyType({})
 
 _COUNTED: Final = (None, activations.TRACE, attention.TRACE)
 """What native probes count, in their order; None is bricks."""

@@ -454,8 +454,7 @@ class ModelTracer:
 
         `conditions` of them the layer has not counted yet.
         """
-        with self._lock:
-            self.summary.count_pass(counted)
+        self.summary.count_pass(counted)
         self.layer.count_check(conditions, took_ns)
 
     # -- checking ----------------------------------------------------------------------------

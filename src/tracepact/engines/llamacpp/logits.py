@@ -69,7 +69,7 @@ class LogitTrace:
             return None
         values = values if self._bias is None else values - self._bias
         lens = None if self._file is None else self._lens
-        return NewLogits(values, self._row_norms, ROUNDED * norm, lens)
+        return values, self._row_norms, ROUNDED * norm, lens
 
     def record(self, call: Call) -> None:
         """Hand the newest logits of every sequence to the tracer; the last one's are kept.

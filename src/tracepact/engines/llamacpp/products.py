@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from types import MappingProxyType
 from typing import Final
 
@@ -37,6 +38,8 @@ _CANCELLED: Final = 0.05
 """From this expected error on, outputs are small against what rounding does to them: they say
 nothing about the weights."""
 
+_NOTHING: Final[frozenset[int]] = frozenset()
+
 _BLOCK, _SUPER_BLOCK = 32, 256
 _EXACT: Final = MappingProxyType({"F32": 2.0**-20, "F16": 2.0**-11, "BF16": 2.0**-8})
 """Types whose products take their input as floats, and how far these are rounded."""
@@ -62,7 +65,7 @@ class ProductTrace:
         self._decoded = _DECODED_OWN if is_own else _DECODED
         self._waiting = self._decoded * _EVERY - 1  # decoded tokens since the last turn
         self._taken = 0
-        self._turn: set[int] = set()
+        self._turn: Set[int] = _NOTHING
         self._missing = 0
 
     def add(self, node: Node, rule: int) -> bool:
@@ -75,17 +78,21 @@ class ProductTrace:
             return False
         self._missing -= 1
         self._taken += 1
-        self._turn.add(rule)
+        self._turn |= {rule}
         return True
 
     def take_turn(self, tokens: int) -> list[int]:
         """The products to look at in a pass of so many tokens."""
-        waiting = self._waiting + (1 if tokens == 1 else self._decoded * tokens)
-        due, self._waiting = divmod(waiting, self._decoded * _EVERY)
+        waiting, every = self._waiting, self._decoded * _EVERY
+        waiting += 1 if tokens == 1 else self._decoded * tokens
+        if waiting < every:
+            self._waiting, self._missing, self._turn = waiting, 0, _NOTHING
+            return []
+        due, self._waiting = divmod(waiting, every)
         due, known = min(due, _MOST), len(self._rules)
         self._missing = 0 if known else due
         turn = [self._rules[(self._taken + i) % known] for i in range(min(due, known))]
-        self._turn = set(turn)
+        self._turn = frozenset(turn)
         self._taken += len(turn)
         return turn
 

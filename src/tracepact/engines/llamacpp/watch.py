@@ -171,7 +171,8 @@ class LlamaWatch:
             tracer.layer.fault("the end of a pass", error)
         tracer.tracing_ns += time.perf_counter_ns() - start_ns
         self._call = None
-        self._time(lambda profiler: profiler.end_forward())
+        if self._profiler is not None:
+            self._time(lambda profiler: profiler.end_forward())
         tracer.end_forward()
 
     def _holds(self, call: Call) -> bool:

@@ -14,6 +14,7 @@ from tracepact.engines.reference.tracing import ROUNDING_THRESHOLD, cache_record
 from tracepact.model import KvCacheRecord, kv_cache, logits, quantisation
 from tracepact.model.bricks import KV_CACHE_WRITE
 from tracepact.model.events import HIDDEN, OUTPUT, Log
+from tracepact.model.forward import Figure
 from tracepact.model.logits import LogitRecord
 from tracepact.model.quantisation import QuantisationRecord
 from tracepact.tracing import Context
@@ -60,15 +61,17 @@ class DecodedToken:
     lens: logits.Lens
     full_ranks: bool
 
-    def figures(self) -> Iterator[tuple[str, float, int | None, str]]:
-        """Trace, figure, layer, what it is of."""
+    def figures(self) -> list[Figure]:
+        """Of what was found."""
         top, error = self.found
+        figures: list[Figure] = []
         if top is not None:
-            yield logits.TRACE, top[2], None, BrickId.LmHead
+            figures.append((logits.TRACE, top[2], None, BrickId.LmHead))
         if error is not None and self.sampled is not None and self.linear is not None:
-            yield quantisation.TRACE, error[5], self.sampled[1], self.linear.name
+            figures.append((quantisation.TRACE, error[5], self.sampled[1], self.linear.name))
         if self.cache is not None:
-            yield kv_cache.TRACE, self.cache[0] / self.cache[1], None, "cache"
+            figures.append((kv_cache.TRACE, self.cache[0] / self.cache[1], None, "cache"))
+        return figures
 
     def logits(self) -> LogitRecord | None:
         """MLT-03."""

@@ -50,7 +50,7 @@ class LogitTrace:
             x, ret = x.detach(), ret.detach()
         lens = None if self._norm is None or self._weight is None else self._lens
         values = ret if ret.dtype == torch.float32 else as_array(ret)
-        return NewLogits(values, self._row_norms, x, lens)
+        return values, self._row_norms, x, lens
 
     def newest(
         self, forward: ForwardPass
